@@ -1,0 +1,22 @@
+//! What every process of a cluster agrees on.
+//!
+//! * [`id`]: names of blobs, chunks, shards, disks, nodes and epochs.
+//! * [`profile`]: how a chunk is cut into stripes and cells ([`profile::ChunkGeometry`]).
+//! * [`cell_hash`]: the keyed BLAKE3 that each cell carries from encoder to reader.
+//! * [`layout`]: sites, nodes, disks, and which disk holds which slot of which placement group.
+//! * [`placement`]: how a layout's placement-group table is computed.
+//! * [`transport`]: the one HTTP client between our processes, over a replaceable dialer.
+//! * [`wire`]: the shard protocol between gateways and storage nodes.
+//! * [`node_client`]: that protocol's client.
+
+pub mod cell_hash;
+pub mod error;
+pub mod id;
+pub mod layout;
+pub mod node_client;
+pub mod placement;
+pub mod profile;
+pub mod transport;
+pub mod wire;
+
+pub use error::Error;

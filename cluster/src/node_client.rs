@@ -1,0 +1,284 @@
+//! The shard protocol's client. See [`crate::wire::shard`].
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::{Method, Request, Response, StatusCode, header};
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+
+use crate::Error;
+use crate::id::{ClusterId, DiskId, Epoch, RequestId, ShardId};
+use crate::transport::{BodyError, RequestBody, Transport, empty_body};
+use crate::wire::shard::{
+    CLUSTER, DESCRIPTOR, EPOCH, ERROR, ErrorCode, REQUEST_ID, ShardDescriptor, ShardPage,
+};
+
+/// Bytes of an answer that is read as a whole, at most: pages and error texts are far smaller.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// A client for shards on any node. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeClient {
+    transport: Transport,
+    cluster: ClusterId,
+}
+
+/// Where a shard is (to be) kept, and what the request belongs to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `host:port` of the node.
+    pub address: String,
+    /// The disk on it.
+    pub disk: DiskId,
+    /// The layout that says so.
+    pub epoch: Epoch,
+    /// The client's request, for logs.
+    pub request: RequestId,
+}
+
+/// The feeding end of a shard's body. Dropping it before the whole payload was sent cuts the
+/// request, and the node stores nothing.
+pub type PayloadSender = mpsc::Sender<Bytes>;
+
+impl NodeClient {
+    /// A client for the nodes of `cluster`.
+    pub fn new(transport: Transport, cluster: ClusterId) -> Self {
+        Self { transport, cluster }
+    }
+
+    /// Stores a shard whose payload comes through `payload`, and returns once the node has it
+    /// durably. The payload must add up to `descriptor.payload_len`.
+    pub async fn put(
+        &self,
+        target: &Target,
+        descriptor: &ShardDescriptor,
+        payload: mpsc::Receiver<Bytes>,
+    ) -> Result<(), Error> {
+        let body = PayloadBody {
+            payload,
+            left: descriptor.payload_len,
+        };
+        let request = self
+            .request(Method::PUT, target, &shard_path(target.disk, descriptor.id))
+            .header(DESCRIPTOR, descriptor.to_header())
+            .header(header::CONTENT_LENGTH, descriptor.payload_len)
+            .body(RequestBody::new(body))
+            .expect("the parts of the request are valid");
+        let answer = self.transport.send(request).await?;
+        expect_success(target, answer).await.map(drop)
+    }
+
+    /// Reads `range` of a shard's payload, or all of it.
+    pub async fn get(
+        &self,
+        target: &Target,
+        shard: ShardId,
+        range: Option<Range<u64>>,
+    ) -> Result<PayloadReader, Error> {
+        let mut request = self.request(Method::GET, target, &shard_path(target.disk, shard));
+        if let Some(range) = &range {
+            assert!(range.start < range.end, "an empty range is not asked for");
+            let value = format!("bytes={}-{}", range.start, range.end - 1);
+            request = request.header(header::RANGE, value);
+        }
+        let request = request
+            .body(empty_body())
+            .expect("the parts of the request are valid");
+        let answer = expect_success(target, self.transport.send(request).await?).await?;
+        let length = answer
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok()?.parse().ok())
+            .ok_or(Error::Protocol("a shard without content-length"))?;
+        let wanted_status = if range.is_some() {
+            StatusCode::PARTIAL_CONTENT
+        } else {
+            StatusCode::OK
+        };
+        if answer.status() != wanted_status || range.is_some_and(|r| r.end - r.start != length) {
+            return Err(Error::Protocol("another range than was asked for"));
+        }
+        Ok(PayloadReader {
+            peer: target.address.clone(),
+            body: answer.into_body(),
+            left: length,
+        })
+    }
+
+    /// A shard's descriptor, if the disk holds it.
+    pub async fn head(&self, target: &Target, shard: ShardId) -> Result<ShardDescriptor, Error> {
+        let request = self
+            .request(Method::HEAD, target, &shard_path(target.disk, shard))
+            .body(empty_body())
+            .expect("the parts of the request are valid");
+        let answer = expect_success(target, self.transport.send(request).await?).await?;
+        answer
+            .headers()
+            .get(DESCRIPTOR)
+            .and_then(|v| ShardDescriptor::from_header(v.to_str().ok()?))
+            .ok_or(Error::Protocol("a shard without descriptor"))
+    }
+
+    /// Makes the disk forget a shard, durably. Succeeds too when it was not there.
+    pub async fn delete(&self, target: &Target, shard: ShardId) -> Result<(), Error> {
+        let request = self
+            .request(Method::DELETE, target, &shard_path(target.disk, shard))
+            .body(empty_body())
+            .expect("the parts of the request are valid");
+        expect_success(target, self.transport.send(request).await?)
+            .await
+            .map(drop)
+    }
+
+    /// Up to `max` shards of a disk, in order of id, after `after`.
+    pub async fn list(
+        &self,
+        target: &Target,
+        after: Option<ShardId>,
+        max: usize,
+    ) -> Result<ShardPage, Error> {
+        let mut path = format!("/v1/disks/{}/shards?max={max}", target.disk);
+        if let Some(after) = after {
+            path.push_str(&format!("&after={after}"));
+        }
+        let request = self
+            .request(Method::GET, target, &path)
+            .body(empty_body())
+            .expect("the parts of the request are valid");
+        let answer = expect_success(target, self.transport.send(request).await?).await?;
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|e| unreachable(target, &e.to_string()))?;
+        minicbor::decode(&body.to_bytes()).map_err(|_| Error::Protocol("not a page of shards"))
+    }
+
+    fn request(&self, method: Method, target: &Target, path: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", target.address))
+            .header(CLUSTER, self.cluster.to_string())
+            .header(EPOCH, target.epoch.0)
+            .header(REQUEST_ID, target.request.to_string())
+    }
+}
+
+fn shard_path(disk: DiskId, shard: ShardId) -> String {
+    format!("/v1/disks/{disk}/shards/{shard}")
+}
+
+fn unreachable(target: &Target, why: &str) -> Error {
+    Error::Unreachable {
+        peer: target.address.clone(),
+        why: why.to_owned(),
+    }
+}
+
+async fn expect_success(
+    target: &Target,
+    answer: Response<Incoming>,
+) -> Result<Response<Incoming>, Error> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok());
+    let Some(code) = header(ERROR).and_then(ErrorCode::from_word) else {
+        return Err(unreachable(target, &format!("status {}", answer.status())));
+    };
+    let epoch = header(EPOCH)
+        .and_then(|v| v.parse().ok())
+        .map(Epoch)
+        .unwrap_or_default();
+    let text = match Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
+        .collect()
+        .await
+    {
+        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).trim().to_owned(),
+        Err(_) => String::new(),
+    };
+    Err(code.into_error(epoch, text))
+}
+
+/// A request body of known length, fed through a bounded channel.
+struct PayloadBody {
+    payload: mpsc::Receiver<Bytes>,
+    left: u64,
+}
+
+impl http_body::Body for PayloadBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(match std::task::ready!(self.payload.poll_recv(cx)) {
+            Some(bytes) if bytes.len() as u64 <= self.left => {
+                self.left -= bytes.len() as u64;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Some(_) => Some(Err("the payload is longer than announced".into())),
+            None => Some(Err("the writer gave up".into())),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// A shard's payload as it arrives.
+pub struct PayloadReader {
+    peer: String,
+    body: Incoming,
+    left: u64,
+}
+
+impl PayloadReader {
+    /// Bytes still to come.
+    pub fn remaining(&self) -> u64 {
+        self.left
+    }
+
+    /// The next piece, of whatever length arrived; `None` once all has come.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when the stream breaks off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while self.left > 0 {
+            let broken = |why: &str| Error::Unreachable {
+                peer: self.peer.clone(),
+                why: why.into(),
+            };
+            let frame = match self.body.frame().await {
+                Some(Ok(frame)) => frame,
+                Some(Err(e)) => return Err(broken(&e.to_string())),
+                None => return Err(broken("the payload broke off")),
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if data.has_remaining() {
+                self.left = self
+                    .left
+                    .checked_sub(data.len() as u64)
+                    .ok_or(Error::Protocol("more payload than announced"))?;
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,3 @@
+//! The protocols between our processes.
+
+pub mod shard;
