@@ -15,7 +15,10 @@ use crate::{Cell, Error, MAX_SHARDS};
 const VERIFY_BYTES: usize = 1 << 10;
 
 /// Outputs that `verify` has room for; no kernel computes more in one pass.
-const VERIFY_OUTPUTS: usize = 16;
+const VERIFY_OUTPUTS: usize = 8;
+
+/// What `verify` computes into, on the stack.
+type Scratch = [[u8; VERIFY_BYTES]; VERIFY_OUTPUTS];
 
 /// A systematic Reed-Solomon code of `data + parity` shards.
 ///
@@ -216,11 +219,12 @@ impl Codec {
         check_lengths(len, shards.iter().map(|shard| shard.len()))?;
         let (data, parity) = shards.split_at(self.data());
         let sources = slice_sources(data.iter().copied().enumerate());
+        let mut scratch: Scratch = [[0; VERIFY_BYTES]; VERIFY_OUTPUTS];
         let mut start = 0;
         while start < len {
             let range = start..len.min(start + VERIFY_BYTES);
             start = range.end;
-            if !self.verify_range(&sources[..self.data()], parity, range) {
+            if !self.verify_range(&sources[..self.data()], parity, range, &mut scratch) {
                 return Ok(false);
             }
         }
@@ -228,30 +232,28 @@ impl Codec {
     }
 
     /// Recomputes at most `VERIFY_BYTES` of each parity shard, block by block.
-    fn verify_range(&self, sources: &[Source], parity: &[&[u8]], range: Range<usize>) -> bool {
-        let mut scratch = [[0u8; VERIFY_BYTES]; VERIFY_OUTPUTS];
-        self.inner
-            .encoder
-            .blocks()
-            .enumerate()
-            .all(|(block, rows)| {
-                let mut outputs = [std::ptr::null_mut(); VERIFY_OUTPUTS];
-                for (output, row) in outputs.iter_mut().zip(&mut scratch) {
-                    *output = row.as_mut_ptr().wrapping_sub(range.start);
-                }
-                let outputs = &outputs[..rows.len()];
-                // SAFETY: sources are whole shards, which hold `range`; the scratch
-                // rows are distinct and hold as many bytes as `range` has.
-                unsafe {
-                    self.inner
-                        .encoder
-                        .run_block(block, sources, outputs, range.clone())
-                };
-                scratch
-                    .iter()
-                    .zip(&parity[rows])
-                    .all(|(expected, shard)| expected[..range.len()] == shard[range.clone()])
-            })
+    fn verify_range(
+        &self,
+        sources: &[Source],
+        parity: &[&[u8]],
+        range: Range<usize>,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let encoder = &self.inner.encoder;
+        encoder.blocks().enumerate().all(|(block, rows)| {
+            let mut outputs = [std::ptr::null_mut(); VERIFY_OUTPUTS];
+            for (output, row) in outputs.iter_mut().zip(scratch.iter_mut()) {
+                *output = row.as_mut_ptr().wrapping_sub(range.start);
+            }
+            let outputs = &outputs[..rows.len()];
+            // SAFETY: sources are whole shards, which hold `range`; the scratch
+            // rows are distinct and hold as many bytes as `range` has.
+            unsafe { encoder.run_block(block, sources, outputs, range.clone()) };
+            scratch
+                .iter()
+                .zip(&parity[rows])
+                .all(|(computed, shard)| computed[..range.len()] == shard[range.clone()])
+        })
     }
 
     /// The set of the first `data` shards listed, which are the ones to read.

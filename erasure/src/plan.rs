@@ -39,7 +39,7 @@ impl Plan {
         let mut factors = Vec::with_capacity(rows * columns * code.words);
         let mut blocks = Vec::with_capacity(count);
         for block in 0..count {
-            // Even shares: 6 + 6 outputs are faster than 8 + 4.
+            // Even shares, so that no block loads all inputs for few outputs.
             let outputs = block * rows / count..(block + 1) * rows / count;
             let start = factors.len();
             for column in 0..columns {

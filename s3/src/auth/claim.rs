@@ -1,0 +1,426 @@
+//! What a request claims about its sender, read from the `Authorization` header or the query of a
+//! presigned URL. Nothing is believed yet: only the form is checked here.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, DATE};
+use http::request::Parts;
+
+use super::canonical::query_parameters;
+use super::payload_kind::{self, PayloadKind};
+use super::timestamp;
+use crate::error::{Error, ErrorCode};
+
+/// The one algorithm spoken here.
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// The longest life of a presigned URL: a week.
+const MAX_EXPIRES_S: u64 = 604_800;
+
+/// How a request is signed, if at all.
+#[derive(Debug, Clone)]
+pub enum Authentication {
+    /// Not at all.
+    Anonymous,
+    /// By the `Authorization` header.
+    Header(Claim),
+    /// By the query of a presigned URL.
+    Presigned {
+        /// The signature and what it covers.
+        claim: Claim,
+        /// How long after its time the URL is good for.
+        expires: Duration,
+    },
+}
+
+impl Authentication {
+    /// Whose secret must have signed the request; `None` if it's anonymous.
+    #[must_use]
+    pub fn access_key_id(&self) -> Option<&str> {
+        self.claim().map(|claim| claim.access_key_id.as_str())
+    }
+
+    /// The token of temporary credentials, if the request brings one. It is signed, but nothing
+    /// here knows which tokens are good.
+    #[must_use]
+    pub fn session_token(&self) -> Option<&str> {
+        self.claim()
+            .and_then(|claim| claim.session_token.as_deref())
+    }
+
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Anonymous => None,
+            Self::Header(claim) | Self::Presigned { claim, .. } => Some(claim),
+        }
+    }
+}
+
+/// A signature with what it says it covers.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub(super) place: Place,
+    pub(super) access_key_id: String,
+    /// The scope's region. Its other components are what they must be.
+    pub(super) region: String,
+    /// `date/region/s3/aws4_request`.
+    pub(super) scope: String,
+    /// When the request says it was signed.
+    pub(super) time: SystemTime,
+    /// [`Self::time`] as it is signed: `20130524T000000Z`.
+    pub(super) timestamp: String,
+    /// Lower-case names, in the order listed.
+    pub(super) signed_headers: Vec<String>,
+    pub(super) signature: String,
+    /// The text that stands for the body in the canonical request, and what it means.
+    pub(super) payload_text: String,
+    pub(super) payload: PayloadKind,
+    session_token: Option<String>,
+}
+
+/// Where a claim was found: the same faults have other codes there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Header,
+    Query,
+}
+
+impl Place {
+    /// The error for a credential that is wrong in the way `detail` says.
+    pub(super) fn malformed_credential(self, detail: &str) -> Error {
+        match self {
+            Self::Header => malformed_header(detail),
+            Self::Query => malformed_query(format!(
+                "Error parsing the X-Amz-Credential parameter; {detail}"
+            )),
+        }
+    }
+}
+
+fn malformed_header(detail: &str) -> Error {
+    Error::new(ErrorCode::AuthorizationHeaderMalformed)
+        .message(format!("The authorization header is malformed; {detail}"))
+}
+
+fn malformed_query(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorCode::AuthorizationQueryParametersError).message(message)
+}
+
+/// Reads how the request is signed.
+///
+/// # Errors
+/// `AuthorizationHeaderMalformed`, `AuthorizationQueryParametersError`, `AccessDenied` (no date),
+/// `InvalidRequest` (another version of the signature, no `x-amz-content-sha256`) or
+/// `InvalidArgument` (another kind of authorization, two of them, a wrong
+/// `x-amz-content-sha256`).
+pub fn parse(head: &Parts) -> Result<Authentication, Error> {
+    let query = QueryFields::read(head.uri.query().unwrap_or(""));
+    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
+    match (headers.next(), query.version()) {
+        (None, QueryVersion::Unsigned) => Ok(Authentication::Anonymous),
+        (None, QueryVersion::V4) => query.parse(&head.headers),
+        (None, QueryVersion::V2) => Err(unsupported_mechanism()),
+        (Some(value), QueryVersion::Unsigned) if headers.next().is_none() => {
+            let value = value
+                .to_str()
+                .map_err(|_| malformed_header("it holds characters beyond visible ASCII."))?;
+            parse_header(value, &head.headers).map(Authentication::Header)
+        }
+        (Some(value), _) => Err(Error::invalid_argument(
+            "Authorization",
+            String::from_utf8_lossy(value.as_bytes()),
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature \
+             query string parameter or the Authorization header should be specified",
+        )),
+    }
+}
+
+fn unsupported_mechanism() -> Error {
+    Error::new(ErrorCode::InvalidRequest).message(
+        "The authorization mechanism you have provided is not supported. Please use \
+         AWS4-HMAC-SHA256.",
+    )
+}
+
+fn parse_header(value: &str, headers: &HeaderMap) -> Result<Claim, Error> {
+    let value = value.trim();
+    let (algorithm, fields) = value.split_once(' ').unwrap_or((value, ""));
+    if algorithm == "AWS" || algorithm.starts_with("AWS4-") && algorithm != ALGORITHM {
+        return Err(unsupported_mechanism());
+    }
+    if algorithm != ALGORITHM {
+        return Err(Error::invalid_argument(
+            "Authorization",
+            value,
+            "Unsupported Authorization Type",
+        ));
+    }
+
+    let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+    for field in fields.split(',') {
+        let (name, value) = field.trim().split_once('=').unwrap_or(("", ""));
+        let slot = match name {
+            "Credential" => &mut credential,
+            "SignedHeaders" => &mut signed_headers,
+            "Signature" => &mut signature,
+            _ => {
+                return Err(malformed_header(
+                    "the authorization header requires three components: Credential, \
+                     SignedHeaders, and Signature.",
+                ));
+            }
+        };
+        if slot.replace(value).is_some() {
+            return Err(malformed_header(&format!(
+                "it has two components named {name}."
+            )));
+        }
+    }
+    let missing = |name| malformed_header(&format!("the {name} component is missing."));
+    let credential = credential.ok_or_else(|| missing("Credential"))?;
+    let signed_headers = signed_headers.ok_or_else(|| missing("SignedHeaders"))?;
+    let signature = signature.ok_or_else(|| missing("Signature"))?;
+
+    let (time, timestamp) = header_time(headers)?;
+    let credential = Credential::parse(credential, &timestamp, Place::Header)?;
+    let payload_text = header_text(headers, payload_kind::HEADER)?.ok_or_else(|| {
+        Error::new(ErrorCode::InvalidRequest)
+            .message("Missing required header for this request: x-amz-content-sha256")
+    })?;
+    Ok(Claim {
+        place: Place::Header,
+        access_key_id: credential.access_key_id,
+        region: credential.region,
+        scope: credential.scope,
+        time,
+        timestamp,
+        signed_headers: parse_signed_headers(signed_headers)
+            .ok_or_else(|| malformed_header("the SignedHeaders component is mal-formed."))?,
+        signature: signature.to_owned(),
+        payload: PayloadKind::parse(&payload_text)?,
+        payload_text,
+        session_token: header_text(headers, "x-amz-security-token")?,
+    })
+}
+
+/// A header's first value as text. What can't be text can't be valid in any header read here.
+fn header_text(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Error> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(_) => Err(Error::invalid_argument(
+            name,
+            String::from_utf8_lossy(value.as_bytes()),
+            "The header holds characters beyond visible ASCII",
+        )),
+    }
+}
+
+/// `x-amz-date`, or else `Date`, in either's usual form.
+fn header_time(headers: &HeaderMap) -> Result<(SystemTime, String), Error> {
+    let text = match header_text(headers, "x-amz-date")? {
+        Some(text) => Some(text),
+        None => header_text(headers, DATE.as_str())?,
+    };
+    text.and_then(|text| {
+        timestamp::parse_basic(&text).or_else(|| httpdate::parse_http_date(&text).ok())
+    })
+    .map(|time| (time, timestamp::format_basic(time)))
+    .ok_or_else(|| {
+        Error::new(ErrorCode::AccessDenied)
+            .message("AWS authentication requires a valid Date or x-amz-date header")
+    })
+}
+
+/// Lower-case header names between semicolons; at least one, none empty.
+fn parse_signed_headers(text: &str) -> Option<Vec<String>> {
+    let valid = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b':')
+    };
+    text.split(';')
+        .map(|name| valid(name).then(|| name.to_ascii_lowercase()))
+        .collect::<Option<Vec<_>>>()
+}
+
+struct Credential {
+    access_key_id: String,
+    region: String,
+    scope: String,
+}
+
+impl Credential {
+    /// Reads `AKID/20130524/us-east-1/s3/aws4_request`. The region is compared later, when the
+    /// caller has said which one this is.
+    fn parse(text: &str, timestamp: &str, place: Place) -> Result<Self, Error> {
+        let mut fields = text.rsplitn(5, '/');
+        let mut next = || fields.next().filter(|field| !field.is_empty());
+        let (Some(terminal), Some(service), Some(region), Some(date), Some(access_key_id)) =
+            (next(), next(), next(), next(), next())
+        else {
+            return Err(place.malformed_credential(
+                "the Credential is mal-formed; expecting \
+                 \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
+            ));
+        };
+        if terminal != "aws4_request" {
+            return Err(place.malformed_credential(&format!(
+                "incorrect terminal \"{terminal}\". This endpoint uses \"aws4_request\"."
+            )));
+        }
+        if service != "s3" {
+            return Err(place.malformed_credential(&format!(
+                "incorrect service \"{service}\". This endpoint belongs to \"s3\"."
+            )));
+        }
+        let day = &timestamp[..8];
+        if date != day {
+            return Err(place.malformed_credential(&format!(
+                "Invalid credential date \"{date}\". This date is not the same as X-Amz-Date: \
+                 \"{day}\"."
+            )));
+        }
+        Ok(Self {
+            access_key_id: access_key_id.to_owned(),
+            region: region.to_owned(),
+            scope: format!("{date}/{region}/{service}/{terminal}"),
+        })
+    }
+}
+
+/// Which version of the signature a query carries.
+enum QueryVersion {
+    Unsigned,
+    V2,
+    V4,
+}
+
+/// The query parameters of a presigned URL, as far as they are there.
+#[derive(Default)]
+struct QueryFields {
+    algorithm: Option<String>,
+    credential: Option<String>,
+    date: Option<String>,
+    expires: Option<String>,
+    signed_headers: Option<String>,
+    signature: Option<String>,
+    security_token: Option<String>,
+    content_sha256: Option<String>,
+    access_key_id_v2: Option<String>,
+}
+
+impl QueryFields {
+    fn read(raw: &str) -> Self {
+        let mut fields = Self::default();
+        // Most requests have no such parameter, and decoding costs allocations.
+        if !raw.contains("X-Amz-") && !raw.contains("AWSAccessKeyId") {
+            return fields;
+        }
+        for (name, value) in query_parameters(raw) {
+            let slot = match name.as_slice() {
+                b"X-Amz-Algorithm" => &mut fields.algorithm,
+                b"X-Amz-Credential" => &mut fields.credential,
+                b"X-Amz-Date" => &mut fields.date,
+                b"X-Amz-Expires" => &mut fields.expires,
+                b"X-Amz-SignedHeaders" => &mut fields.signed_headers,
+                b"X-Amz-Signature" => &mut fields.signature,
+                b"X-Amz-Security-Token" => &mut fields.security_token,
+                b"X-Amz-Content-Sha256" => &mut fields.content_sha256,
+                b"AWSAccessKeyId" => &mut fields.access_key_id_v2,
+                _ => continue,
+            };
+            slot.get_or_insert_with(|| String::from_utf8_lossy(&value).into_owned());
+        }
+        fields
+    }
+
+    fn version(&self) -> QueryVersion {
+        if self.algorithm.is_some() || self.credential.is_some() || self.signature.is_some() {
+            QueryVersion::V4
+        } else if self.access_key_id_v2.is_some() {
+            QueryVersion::V2
+        } else {
+            QueryVersion::Unsigned
+        }
+    }
+
+    fn parse(self, headers: &HeaderMap) -> Result<Authentication, Error> {
+        let (
+            Some(algorithm),
+            Some(credential),
+            Some(signature),
+            Some(date),
+            Some(signed_headers),
+            Some(expires),
+        ) = (
+            self.algorithm,
+            self.credential,
+            self.signature,
+            self.date,
+            self.signed_headers,
+            self.expires,
+        )
+        else {
+            return Err(malformed_query(
+                "Query-string authentication version 4 requires the X-Amz-Algorithm, \
+                 X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and \
+                 X-Amz-Expires parameters.",
+            ));
+        };
+        if algorithm != ALGORITHM {
+            return Err(malformed_query(
+                "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
+            ));
+        }
+        let time = timestamp::parse_basic(&date).ok_or_else(|| {
+            malformed_query(
+                "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
+            )
+        })?;
+        let credential = Credential::parse(&credential, &date, Place::Query)?;
+        let signed_headers = parse_signed_headers(&signed_headers)
+            .ok_or_else(|| malformed_query("X-Amz-SignedHeaders is mal-formed."))?;
+        let payload_text = match self.content_sha256 {
+            Some(text) => text,
+            None => header_text(headers, payload_kind::HEADER)?
+                .unwrap_or_else(|| payload_kind::UNSIGNED.to_owned()),
+        };
+        let claim = Claim {
+            place: Place::Query,
+            access_key_id: credential.access_key_id,
+            region: credential.region,
+            scope: credential.scope,
+            time,
+            timestamp: date,
+            signed_headers,
+            signature,
+            payload: PayloadKind::parse(&payload_text)?,
+            payload_text,
+            session_token: self.security_token,
+        };
+        Ok(Authentication::Presigned {
+            claim,
+            expires: parse_expires(&expires)?,
+        })
+    }
+}
+
+fn parse_expires(text: &str) -> Result<Duration, Error> {
+    let seconds: i64 = text
+        .parse()
+        .map_err(|_| malformed_query("X-Amz-Expires should be a number"))?;
+    match u64::try_from(seconds) {
+        Err(_) => Err(malformed_query("X-Amz-Expires must be non-negative")),
+        Ok(0) => Err(malformed_query("X-Amz-Expires must be at least one second")),
+        Ok(seconds) if seconds > MAX_EXPIRES_S => Err(malformed_query(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given \
+             X-Amz-Expires must be less than 604800 seconds",
+        )),
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}

@@ -1,0 +1,22 @@
+//! AWS Signature Version 4, the server's side.
+//!
+//! Verification takes two steps, since the secret is looked up between them: [`parse`] reads who
+//! claims to send the request (without believing a word), and [`Authentication::verify`] rebuilds
+//! the canonical request and compares signatures. What it returns, [`Verified`], tells how the
+//! body is protected and carries the [`ChunkSigner`] that checks a signed stream.
+//!
+//! ```text
+//! head -> parse -> access key id -> (secret, by the caller) -> verify -> Verified -> body
+//! ```
+
+mod canonical;
+mod claim;
+mod payload_kind;
+mod signing;
+mod timestamp;
+mod verify;
+
+pub use claim::{Authentication, Claim, parse};
+pub use payload_kind::PayloadKind;
+pub use signing::{ChunkSigner, SigningKey};
+pub use verify::Verified;

@@ -1,0 +1,86 @@
+//! The two ways a signed request tells its time, and the one in which answers tell ours.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+/// Reads `20130524T000000Z`, and nothing looser.
+pub(super) fn parse_basic(text: &str) -> Option<SystemTime> {
+    let bytes = text.as_bytes();
+    let well_formed = bytes.len() == 16
+        && bytes.iter().enumerate().all(|(index, byte)| match index {
+            8 => *byte == b'T',
+            15 => *byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+    if !well_formed {
+        return None;
+    }
+    let number = |from: usize, to: usize| text[from..to].parse::<i16>().ok();
+    let small = |from: usize| number(from, from + 2).and_then(|value| i8::try_from(value).ok());
+    let time = DateTime::new(
+        number(0, 4)?,
+        small(4)?,
+        small(6)?,
+        small(9)?,
+        small(11)?,
+        small(13)?,
+        0,
+    )
+    .ok()?;
+    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
+}
+
+/// Writes `20130524T000000Z`.
+pub(super) fn format_basic(time: SystemTime) -> String {
+    format(time, "%Y%m%dT%H%M%SZ")
+}
+
+/// Writes `2013-05-24T00:00:00Z`.
+pub(super) fn format_extended(time: SystemTime) -> String {
+    format(time, "%Y-%m-%dT%H:%M:%SZ")
+}
+
+/// Times outside the years -9999..=9999, which no clock gives, become the epoch.
+fn format(time: SystemTime, pattern: &str) -> String {
+    Timestamp::try_from(time)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .strftime(pattern)
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let time = parse_basic("20130524T012345Z").unwrap();
+        assert_eq!(format_basic(time), "20130524T012345Z");
+        assert_eq!(format_extended(time), "2013-05-24T01:23:45Z");
+        assert_eq!(
+            time,
+            SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_369_358_625)
+        );
+    }
+
+    #[test]
+    fn refuses_anything_looser() {
+        for bad in [
+            "",
+            "20130524",
+            "20130524T000000",
+            "20130524T000000z",
+            "20130524 000000Z",
+            "20131324T000000Z",
+            "20130230T000000Z",
+            "20130524T240000Z",
+            "2013052\u{e9}T00000Z",
+            "+0130524T000000Z",
+        ] {
+            assert_eq!(parse_basic(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The decision: does the claim hold for this request, this secret and this moment?
+
+use std::time::{Duration, SystemTime};
+
+use http::request::Parts;
+use sha2::{Digest as _, Sha256};
+
+use super::canonical::canonical_request;
+use super::claim::{ALGORITHM, Authentication, Claim};
+use super::payload_kind::PayloadKind;
+use super::signing::{ChunkSigner, SigningKey, signatures_match};
+use super::timestamp::format_extended;
+use crate::error::{Error, ErrorCode};
+
+/// How far a client's clock may be from ours, as at AWS.
+const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
+
+/// Proof that a request was signed with the secret of its access key.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    payload: PayloadKind,
+    signer: ChunkSigner,
+    access_key_id: String,
+}
+
+impl Verified {
+    /// How the body is framed and protected.
+    #[must_use]
+    pub const fn payload(&self) -> PayloadKind {
+        self.payload
+    }
+
+    /// Who signed.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// Checks the signatures in the body; starts from the request's own.
+    #[must_use]
+    pub fn chunk_signer(&self) -> ChunkSigner {
+        self.signer.clone()
+    }
+}
+
+impl Authentication {
+    /// Checks the signature, its scope and its time. `head` must be the one this was parsed from,
+    /// its path and query as they were sent; `now` is the server's clock.
+    ///
+    /// # Errors
+    /// `AccessDenied` (anonymous; expired; not yet valid; headers not signed),
+    /// `AuthorizationHeaderMalformed` or `AuthorizationQueryParametersError` (wrong region),
+    /// `RequestTimeTooSkewed`, `SignatureDoesNotMatch`.
+    pub fn verify(
+        &self,
+        head: &Parts,
+        secret: &str,
+        region: &str,
+        now: SystemTime,
+    ) -> Result<Verified, Error> {
+        let Some(claim) = self.claim() else {
+            return Err(ErrorCode::AccessDenied.into());
+        };
+        if claim.region != region {
+            let detail = format!(
+                "the region '{}' is wrong; expecting '{region}'",
+                claim.region
+            );
+            return Err(claim
+                .place
+                .malformed_credential(&detail)
+                .field("Region", region));
+        }
+        match self {
+            Self::Presigned { expires, .. } => check_life(claim, *expires, now)?,
+            Self::Header(_) | Self::Anonymous => check_skew(claim, now)?,
+        }
+        check_signed_headers(claim, head)?;
+        check_signature(claim, head, secret)
+    }
+}
+
+fn check_skew(claim: &Claim, now: SystemTime) -> Result<(), Error> {
+    if distance(claim.time, now) <= MAX_SKEW {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::RequestTimeTooSkewed)
+        .field("RequestTime", claim.timestamp.as_str())
+        .field("ServerTime", format_extended(now))
+        .field(
+            "MaxAllowedSkewMilliseconds",
+            MAX_SKEW.as_millis().to_string(),
+        ))
+}
+
+fn distance(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other)
+        .unwrap_or_else(|error| error.duration())
+}
+
+fn check_life(claim: &Claim, expires: Duration, now: SystemTime) -> Result<(), Error> {
+    let end = claim.time + expires;
+    if now > end {
+        return Err(Error::new(ErrorCode::AccessDenied)
+            .message("Request has expired")
+            .field("X-Amz-Expires", expires.as_secs().to_string())
+            .field("Expires", format_extended(end))
+            .field("ServerTime", format_extended(now)));
+    }
+    if claim.time > now && distance(claim.time, now) > MAX_SKEW {
+        return Err(Error::new(ErrorCode::AccessDenied)
+            .message("Request is not yet valid")
+            .field("X-Amz-Date", claim.timestamp.as_str())
+            .field("ServerTime", format_extended(now)));
+    }
+    Ok(())
+}
+
+/// The host and everything that steers S3 must be covered; or else whoever relays a signed
+/// request could add to it.
+fn check_signed_headers(claim: &Claim, head: &Parts) -> Result<(), Error> {
+    let required = head.headers.keys().map(http::HeaderName::as_str);
+    let mut missing: Vec<&str> = required
+        .filter(|name| name.starts_with("x-amz-"))
+        .chain(["host"])
+        .filter(|name| !claim.signed_headers.iter().any(|signed| signed == name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    missing.sort_unstable();
+    Err(Error::new(ErrorCode::AccessDenied)
+        .message("There were headers present in the request which were not signed")
+        .field("HeadersNotSigned", missing.join(", ")))
+}
+
+fn check_signature(claim: &Claim, head: &Parts, secret: &str) -> Result<Verified, Error> {
+    let canonical = canonical_request(head, &claim.signed_headers, &claim.payload_text);
+    let string_to_sign = format!(
+        "{ALGORITHM}\n{}\n{}\n{}",
+        claim.timestamp,
+        claim.scope,
+        hex::encode(Sha256::digest(&canonical))
+    );
+    let key = SigningKey::derive(secret, claim.time, &claim.region);
+    if !signatures_match(&key.sign(string_to_sign.as_bytes()), &claim.signature) {
+        return Err(Error::new(ErrorCode::SignatureDoesNotMatch)
+            .field("AWSAccessKeyId", claim.access_key_id.as_str())
+            .field("StringToSign", string_to_sign.as_str())
+            .field("SignatureProvided", claim.signature.as_str())
+            .field("StringToSignBytes", spaced_hex(string_to_sign.as_bytes()))
+            .field("CanonicalRequest", String::from_utf8_lossy(&canonical))
+            .field("CanonicalRequestBytes", spaced_hex(&canonical)));
+    }
+    Ok(Verified {
+        payload: claim.payload,
+        access_key_id: claim.access_key_id.clone(),
+        signer: ChunkSigner::new(
+            key,
+            claim.access_key_id.clone(),
+            claim.timestamp.clone(),
+            claim.scope.clone(),
+            claim.signature.clone(),
+        ),
+    })
+}
+
+/// AWS's form of bytes in an error: `41 57 53`.
+fn spaced_hex(bytes: &[u8]) -> String {
+    let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(" ")
+}
+
+#[cfg(test)]
+impl Verified {
+    /// As if a request of AWS's published examples had been verified.
+    pub(crate) fn example(payload: PayloadKind, seed: &str) -> Self {
+        Self {
+            payload,
+            signer: ChunkSigner::example(seed),
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

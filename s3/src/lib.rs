@@ -1,0 +1,23 @@
+//! The S3 protocol as types: operations, XML, errors, SigV4, aws-chunked framing, checksums.
+//!
+//! A request head becomes a [`operation::Route`], a route with its headers (and, for three
+//! operations, its XML body) becomes a [`request::Operation`], and the typed answer of
+//! [`response`] becomes an `http::Response`. Nothing here stores bytes or opens sockets.
+
+pub mod auth;
+pub mod body;
+pub mod conditions;
+pub mod error;
+pub mod etag;
+pub mod name;
+pub mod operation;
+pub mod range;
+pub mod request;
+pub mod response;
+pub mod time;
+
+pub use body::checksum::{Checksum, ChecksumAlgorithm, ChecksumType};
+pub use error::{Error, ErrorCode, Result};
+pub use etag::ETag;
+pub use jiff::Timestamp;
+pub use name::{BucketName, ObjectKey};

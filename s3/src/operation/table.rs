@@ -1,0 +1,297 @@
+//! The one table of S3 operations. Routing, authorization, metrics and the compatibility page are
+//! all read from it; a test holds it against the model that AWS ships in botocore.
+
+use std::fmt;
+
+use http::Method;
+
+/// What an operation acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The account: `/`.
+    Service,
+    /// A bucket: `/bucket`.
+    Bucket,
+    /// An object: `/bucket/key`.
+    Object,
+}
+
+/// How the store answers an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It does what the operation says.
+    Implemented,
+    /// It answers `NotImplemented`.
+    NotImplemented,
+    /// An older name for requests that cannot be told from those of the named operation, which
+    /// are therefore routed to it.
+    SameRequestAs(&'static str),
+    /// Served by AWS at another kind of endpoint (directory buckets, Object Lambda); no request
+    /// is routed to it.
+    OtherEndpoint,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct OperationInfo {
+    /// The operation's name.
+    pub name: OperationName,
+    /// The HTTP method of its requests.
+    pub method: Method,
+    /// What it acts on.
+    pub scope: Scope,
+    /// The query parameters a request must have: `name`, or `name=value`.
+    pub query: &'static [&'static str],
+    /// The headers a request must have, in lower case.
+    pub headers: &'static [&'static str],
+    /// The IAM action a caller needs on the bucket or object named in the request's path.
+    pub iam_action: &'static str,
+    /// How the store answers it.
+    pub status: Status,
+}
+
+impl OperationInfo {
+    /// Whether requests are routed here (be it to answer `NotImplemented`).
+    #[must_use]
+    pub const fn is_routed(&self) -> bool {
+        matches!(self.status, Status::Implemented | Status::NotImplemented)
+    }
+}
+
+/// Declares [`OperationName`] and [`TABLE`] from the rows.
+macro_rules! operations {
+    ($($name:ident $method:ident $scope:ident [$($query:literal),*] [$($header:literal),*]
+        $action:literal $status:ident $(($same:literal))?;)*) => {
+        /// The name of an S3 operation.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the names are those of the S3 API reference")]
+        pub enum OperationName {
+            $($name,)*
+        }
+
+        impl OperationName {
+            /// The name as AWS writes it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+
+        /// Every operation, in alphabetical order: `TABLE[name as usize]` is the row of `name`.
+        pub static TABLE: &[OperationInfo] = &[$(
+            OperationInfo {
+                name: OperationName::$name,
+                method: Method::$method,
+                scope: Scope::$scope,
+                query: &[$($query),*],
+                headers: &[$($header),*],
+                iam_action: $action,
+                status: Status::$status $(($same))?,
+            },
+        )*];
+    };
+}
+
+impl OperationName {
+    /// The operation's row.
+    #[must_use]
+    pub fn info(self) -> &'static OperationInfo {
+        &TABLE[self as usize]
+    }
+}
+
+impl fmt::Display for OperationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// name, method, scope, required query, required headers, IAM action, status
+operations! {
+    AbortMultipartUpload DELETE Object ["uploadId"] [] "s3:AbortMultipartUpload" Implemented;
+    CompleteMultipartUpload POST Object ["uploadId"] [] "s3:PutObject" Implemented;
+    CopyObject PUT Object [] ["x-amz-copy-source"] "s3:PutObject" Implemented;
+    CreateBucket PUT Bucket [] [] "s3:CreateBucket" Implemented;
+    CreateBucketMetadataConfiguration POST Bucket ["metadataConfiguration"] [] "s3:CreateBucketMetadataTableConfiguration" NotImplemented;
+    CreateBucketMetadataTableConfiguration POST Bucket ["metadataTable"] [] "s3:CreateBucketMetadataTableConfiguration" NotImplemented;
+    CreateMultipartUpload POST Object ["uploads"] [] "s3:PutObject" Implemented;
+    CreateSession GET Bucket ["session"] [] "s3express:CreateSession" NotImplemented;
+    DeleteBucket DELETE Bucket [] [] "s3:DeleteBucket" Implemented;
+    DeleteBucketAnalyticsConfiguration DELETE Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
+    DeleteBucketCors DELETE Bucket ["cors"] [] "s3:PutBucketCORS" NotImplemented;
+    DeleteBucketEncryption DELETE Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
+    DeleteBucketIntelligentTieringConfiguration DELETE Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
+    DeleteBucketInventoryConfiguration DELETE Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
+    DeleteBucketLifecycle DELETE Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" NotImplemented;
+    DeleteBucketMetadataConfiguration DELETE Bucket ["metadataConfiguration"] [] "s3:DeleteBucketMetadataTableConfiguration" NotImplemented;
+    DeleteBucketMetadataTableConfiguration DELETE Bucket ["metadataTable"] [] "s3:DeleteBucketMetadataTableConfiguration" NotImplemented;
+    DeleteBucketMetricsConfiguration DELETE Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
+    DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" NotImplemented;
+    DeleteBucketPolicy DELETE Bucket ["policy"] [] "s3:DeleteBucketPolicy" NotImplemented;
+    DeleteBucketReplication DELETE Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
+    DeleteBucketTagging DELETE Bucket ["tagging"] [] "s3:PutBucketTagging" NotImplemented;
+    DeleteBucketWebsite DELETE Bucket ["website"] [] "s3:DeleteBucketWebsite" NotImplemented;
+    DeleteObject DELETE Object [] [] "s3:DeleteObject" Implemented;
+    DeleteObjectTagging DELETE Object ["tagging"] [] "s3:DeleteObjectTagging" NotImplemented;
+    DeleteObjects POST Bucket ["delete"] [] "s3:DeleteObject" Implemented;
+    DeletePublicAccessBlock DELETE Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" NotImplemented;
+    GetBucketAbac GET Bucket ["abac"] [] "s3:GetBucketAbac" NotImplemented;
+    GetBucketAccelerateConfiguration GET Bucket ["accelerate"] [] "s3:GetAccelerateConfiguration" NotImplemented;
+    GetBucketAcl GET Bucket ["acl"] [] "s3:GetBucketAcl" Implemented;
+    GetBucketAnalyticsConfiguration GET Bucket ["analytics", "id"] [] "s3:GetAnalyticsConfiguration" NotImplemented;
+    GetBucketCors GET Bucket ["cors"] [] "s3:GetBucketCORS" NotImplemented;
+    GetBucketEncryption GET Bucket ["encryption"] [] "s3:GetEncryptionConfiguration" NotImplemented;
+    GetBucketIntelligentTieringConfiguration GET Bucket ["intelligent-tiering", "id"] [] "s3:GetIntelligentTieringConfiguration" NotImplemented;
+    GetBucketInventoryConfiguration GET Bucket ["inventory", "id"] [] "s3:GetInventoryConfiguration" NotImplemented;
+    GetBucketLifecycle GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" SameRequestAs("GetBucketLifecycleConfiguration");
+    GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" NotImplemented;
+    GetBucketLocation GET Bucket ["location"] [] "s3:GetBucketLocation" Implemented;
+    GetBucketLogging GET Bucket ["logging"] [] "s3:GetBucketLogging" NotImplemented;
+    GetBucketMetadataConfiguration GET Bucket ["metadataConfiguration"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
+    GetBucketMetadataTableConfiguration GET Bucket ["metadataTable"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
+    GetBucketMetricsConfiguration GET Bucket ["metrics", "id"] [] "s3:GetMetricsConfiguration" NotImplemented;
+    GetBucketNotification GET Bucket ["notification"] [] "s3:GetBucketNotification" SameRequestAs("GetBucketNotificationConfiguration");
+    GetBucketNotificationConfiguration GET Bucket ["notification"] [] "s3:GetBucketNotification" NotImplemented;
+    GetBucketOwnershipControls GET Bucket ["ownershipControls"] [] "s3:GetBucketOwnershipControls" NotImplemented;
+    GetBucketPolicy GET Bucket ["policy"] [] "s3:GetBucketPolicy" NotImplemented;
+    GetBucketPolicyStatus GET Bucket ["policyStatus"] [] "s3:GetBucketPolicyStatus" NotImplemented;
+    GetBucketReplication GET Bucket ["replication"] [] "s3:GetReplicationConfiguration" NotImplemented;
+    GetBucketRequestPayment GET Bucket ["requestPayment"] [] "s3:GetBucketRequestPayment" NotImplemented;
+    GetBucketTagging GET Bucket ["tagging"] [] "s3:GetBucketTagging" NotImplemented;
+    GetBucketVersioning GET Bucket ["versioning"] [] "s3:GetBucketVersioning" Implemented;
+    GetBucketWebsite GET Bucket ["website"] [] "s3:GetBucketWebsite" NotImplemented;
+    GetObject GET Object [] [] "s3:GetObject" Implemented;
+    GetObjectAcl GET Object ["acl"] [] "s3:GetObjectAcl" Implemented;
+    GetObjectAttributes GET Object ["attributes"] [] "s3:GetObjectAttributes" NotImplemented;
+    GetObjectLegalHold GET Object ["legal-hold"] [] "s3:GetObjectLegalHold" NotImplemented;
+    GetObjectLockConfiguration GET Bucket ["object-lock"] [] "s3:GetBucketObjectLockConfiguration" NotImplemented;
+    GetObjectRetention GET Object ["retention"] [] "s3:GetObjectRetention" NotImplemented;
+    GetObjectTagging GET Object ["tagging"] [] "s3:GetObjectTagging" NotImplemented;
+    GetObjectTorrent GET Object ["torrent"] [] "s3:GetObjectTorrent" NotImplemented;
+    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] [] "s3:GetBucketPublicAccessBlock" NotImplemented;
+    HeadBucket HEAD Bucket [] [] "s3:ListBucket" Implemented;
+    HeadObject HEAD Object [] [] "s3:GetObject" Implemented;
+    ListBucketAnalyticsConfigurations GET Bucket ["analytics"] [] "s3:GetAnalyticsConfiguration" NotImplemented;
+    ListBucketIntelligentTieringConfigurations GET Bucket ["intelligent-tiering"] [] "s3:GetIntelligentTieringConfiguration" NotImplemented;
+    ListBucketInventoryConfigurations GET Bucket ["inventory"] [] "s3:GetInventoryConfiguration" NotImplemented;
+    ListBucketMetricsConfigurations GET Bucket ["metrics"] [] "s3:GetMetricsConfiguration" NotImplemented;
+    ListBuckets GET Service [] [] "s3:ListAllMyBuckets" Implemented;
+    ListDirectoryBuckets GET Service [] [] "s3express:ListAllMyDirectoryBuckets" OtherEndpoint;
+    ListMultipartUploads GET Bucket ["uploads"] [] "s3:ListBucketMultipartUploads" Implemented;
+    ListObjectVersions GET Bucket ["versions"] [] "s3:ListBucketVersions" Implemented;
+    ListObjects GET Bucket [] [] "s3:ListBucket" Implemented;
+    ListObjectsV2 GET Bucket ["list-type=2"] [] "s3:ListBucket" Implemented;
+    ListParts GET Object ["uploadId"] [] "s3:ListMultipartUploadParts" Implemented;
+    PostObject POST Bucket [] [] "s3:PutObject" NotImplemented;
+    PutBucketAbac PUT Bucket ["abac"] [] "s3:PutBucketAbac" NotImplemented;
+    PutBucketAccelerateConfiguration PUT Bucket ["accelerate"] [] "s3:PutAccelerateConfiguration" NotImplemented;
+    PutBucketAcl PUT Bucket ["acl"] [] "s3:PutBucketAcl" NotImplemented;
+    PutBucketAnalyticsConfiguration PUT Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
+    PutBucketCors PUT Bucket ["cors"] [] "s3:PutBucketCORS" NotImplemented;
+    PutBucketEncryption PUT Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
+    PutBucketIntelligentTieringConfiguration PUT Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
+    PutBucketInventoryConfiguration PUT Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
+    PutBucketLifecycle PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" SameRequestAs("PutBucketLifecycleConfiguration");
+    PutBucketLifecycleConfiguration PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" NotImplemented;
+    PutBucketLogging PUT Bucket ["logging"] [] "s3:PutBucketLogging" NotImplemented;
+    PutBucketMetricsConfiguration PUT Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
+    PutBucketNotification PUT Bucket ["notification"] [] "s3:PutBucketNotification" SameRequestAs("PutBucketNotificationConfiguration");
+    PutBucketNotificationConfiguration PUT Bucket ["notification"] [] "s3:PutBucketNotification" NotImplemented;
+    PutBucketOwnershipControls PUT Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" NotImplemented;
+    PutBucketPolicy PUT Bucket ["policy"] [] "s3:PutBucketPolicy" NotImplemented;
+    PutBucketReplication PUT Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
+    PutBucketRequestPayment PUT Bucket ["requestPayment"] [] "s3:PutBucketRequestPayment" NotImplemented;
+    PutBucketTagging PUT Bucket ["tagging"] [] "s3:PutBucketTagging" NotImplemented;
+    PutBucketVersioning PUT Bucket ["versioning"] [] "s3:PutBucketVersioning" NotImplemented;
+    PutBucketWebsite PUT Bucket ["website"] [] "s3:PutBucketWebsite" NotImplemented;
+    PutObject PUT Object [] [] "s3:PutObject" Implemented;
+    PutObjectAcl PUT Object ["acl"] [] "s3:PutObjectAcl" NotImplemented;
+    PutObjectLegalHold PUT Object ["legal-hold"] [] "s3:PutObjectLegalHold" NotImplemented;
+    PutObjectLockConfiguration PUT Bucket ["object-lock"] [] "s3:PutBucketObjectLockConfiguration" NotImplemented;
+    PutObjectRetention PUT Object ["retention"] [] "s3:PutObjectRetention" NotImplemented;
+    PutObjectTagging PUT Object ["tagging"] [] "s3:PutObjectTagging" NotImplemented;
+    PutPublicAccessBlock PUT Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" NotImplemented;
+    RenameObject PUT Object ["renameObject"] [] "s3:PutObject" NotImplemented;
+    RestoreObject POST Object ["restore"] [] "s3:RestoreObject" NotImplemented;
+    SelectObjectContent POST Object ["select", "select-type=2"] [] "s3:GetObject" NotImplemented;
+    UpdateBucketMetadataInventoryTableConfiguration PUT Bucket ["metadataInventoryTable"] [] "s3:UpdateBucketMetadataInventoryTableConfiguration" NotImplemented;
+    UpdateBucketMetadataJournalTableConfiguration PUT Bucket ["metadataJournalTable"] [] "s3:UpdateBucketMetadataJournalTableConfiguration" NotImplemented;
+    UpdateObjectEncryption PUT Object ["encryption"] [] "s3:UpdateObjectEncryption" NotImplemented;
+    UploadPart PUT Object ["partNumber", "uploadId"] [] "s3:PutObject" Implemented;
+    UploadPartCopy PUT Object ["partNumber", "uploadId"] ["x-amz-copy-source"] "s3:PutObject" Implemented;
+    WriteGetObjectResponse POST Service [] [] "s3-object-lambda:WriteGetObjectResponse" OtherEndpoint;
+}
+
+/// The compatibility table as Markdown: every operation that requests are routed to.
+#[must_use]
+pub fn compatibility_markdown() -> String {
+    let mut page = String::from("| operation | request | answer |\n| --- | --- | --- |\n");
+    for row in TABLE.iter().filter(|row| row.is_routed()) {
+        let path = match row.scope {
+            Scope::Service => "/",
+            Scope::Bucket => "/bucket",
+            Scope::Object => "/bucket/key",
+        };
+        let query = if row.query.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", row.query.join("&"))
+        };
+        let headers: String = row
+            .headers
+            .iter()
+            .map(|header| format!(" with `{header}`"))
+            .collect();
+        let answer = if row.status == Status::Implemented {
+            "yes"
+        } else {
+            "`NotImplemented`"
+        };
+        page.push_str(&format!(
+            "| {} | `{} {path}{query}`{headers} | {answer} |\n",
+            row.name, row.method
+        ));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_order_and_found_by_name() {
+        assert!(TABLE.is_sorted_by_key(|row| row.name.as_str()));
+        for row in TABLE {
+            assert_eq!(row.name.info().name, row.name);
+            assert!(row.iam_action.starts_with("s3"), "{}", row.name);
+            if let Status::SameRequestAs(other) = row.status {
+                let other = TABLE.iter().find(|row| row.name.as_str() == other).unwrap();
+                assert!(other.is_routed());
+                assert_eq!((&other.method, other.scope), (&row.method, row.scope));
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_routed_rows_want_the_same_request() {
+        for (index, a) in TABLE.iter().enumerate().filter(|(_, row)| row.is_routed()) {
+            for b in TABLE[index + 1..].iter().filter(|row| row.is_routed()) {
+                let same = (&a.method, a.scope, a.query, a.headers)
+                    == (&b.method, b.scope, b.query, b.headers);
+                assert!(!same, "{} and {}", a.name, b.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_compatibility_page_shows_this_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/S3.md");
+        let page = std::fs::read_to_string(path).expect("docs/S3.md is part of the repository");
+        let table = compatibility_markdown();
+        assert!(
+            page.contains(&table),
+            "docs/S3.md should contain this table:\n\n{table}"
+        );
+    }
+}

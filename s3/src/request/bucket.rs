@@ -1,0 +1,105 @@
+//! Inputs of the operations on buckets and on the account.
+
+use super::fields::Fields;
+use super::xml::Element;
+use crate::error::{Error, ErrorCode, Result};
+use crate::name::BucketName;
+
+/// The most buckets one ListBuckets answers.
+pub const BUCKETS_PER_PAGE_MAX: u32 = 10_000;
+
+/// The input of ListBuckets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListBucketsInput {
+    /// Only buckets that begin with this.
+    pub prefix: Option<String>,
+    /// The most buckets to answer, 1 to [`BUCKETS_PER_PAGE_MAX`].
+    pub max_buckets: u32,
+    /// The last bucket of the page before, as given in that answer.
+    pub continuation_token: Option<String>,
+    /// Only buckets of this region.
+    pub bucket_region: Option<String>,
+}
+
+impl ListBucketsInput {
+    pub(crate) fn parse(fields: Fields<'_>) -> Result<Self> {
+        Ok(Self {
+            prefix: fields.non_empty("prefix"),
+            max_buckets: fields.count("max-buckets", 1, BUCKETS_PER_PAGE_MAX)?,
+            continuation_token: fields.non_empty("continuation-token"),
+            bucket_region: fields.non_empty("bucket-region"),
+        })
+    }
+}
+
+/// The input of CreateBucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateBucketInput {
+    /// The bucket to create.
+    pub bucket: BucketName,
+    /// The region the client wants it in; a region other than the store's own is answered with
+    /// `IllegalLocationConstraintException`.
+    pub location: Option<String>,
+}
+
+impl CreateBucketInput {
+    pub(crate) fn parse(bucket: BucketName, body: &[u8]) -> Result<Self> {
+        if body.is_empty() {
+            return Ok(Self {
+                bucket,
+                location: None,
+            });
+        }
+        let root = Element::parse(body, "CreateBucketConfiguration")?;
+        // Directory buckets and tags.
+        if ["Location", "Bucket", "Tags"]
+            .iter()
+            .any(|name| root.all(name).next().is_some())
+        {
+            return Err(Error::new(ErrorCode::NotImplemented)
+                .message("The bucket configuration asks for what is not implemented"));
+        }
+        let location = root
+            .only(&["LocationConstraint"])?
+            .optional_text("LocationConstraint")?;
+        let location = location.filter(|text| !text.is_empty()).map(str::to_owned);
+        Ok(Self { bucket, location })
+    }
+}
+
+/// The input of the operations that take a bucket and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketInput {
+    /// The bucket.
+    pub bucket: BucketName,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn create_bucket_reads_the_location() {
+        let parse = |body: &str| {
+            CreateBucketInput::parse(BucketName::parse("abc").unwrap(), body.as_bytes())
+        };
+        let wrap = |inner: &str| {
+            format!(
+                "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                 {inner}</CreateBucketConfiguration>"
+            )
+        };
+        assert_eq!(parse("").unwrap().location, None);
+        assert_eq!(parse(&wrap("")).unwrap().location, None);
+        let located = wrap("<LocationConstraint>eu-west-3</LocationConstraint>");
+        assert_eq!(
+            parse(&located).unwrap().location.as_deref(),
+            Some("eu-west-3")
+        );
+        let code = |body: &str| parse(body).unwrap_err().code();
+        assert_eq!(code("<Wrong/>"), ErrorCode::MalformedXML);
+        assert_eq!(code(&wrap("<Other/>")), ErrorCode::MalformedXML);
+        let directory = wrap("<Bucket><Type>Directory</Type></Bucket>");
+        assert_eq!(code(&directory), ErrorCode::NotImplemented);
+    }
+}

@@ -1,0 +1,313 @@
+//! Typed inputs: a routed request is read once, here, into an [`Operation`]; nothing behind this
+//! looks at raw headers, queries or XML again.
+
+mod bucket;
+mod conditions;
+mod copy;
+mod fields;
+mod headers;
+mod list;
+mod multipart;
+mod object;
+mod unsupported;
+mod xml;
+
+use http::HeaderMap;
+
+pub use bucket::{BUCKETS_PER_PAGE_MAX, BucketInput, CreateBucketInput, ListBucketsInput};
+pub use copy::{CopyMetadata, CopyObjectInput, CopySource, UploadPartCopyInput};
+pub use headers::{
+    ObjectHeaders, StorageClass, USER_METADATA_BYTES_MAX, USER_METADATA_PREFIX, UserMetadata,
+};
+pub use list::{
+    EncodingType, KEYS_PER_PAGE_MAX, ListCommon, ListMultipartUploadsInput,
+    ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPosition,
+};
+pub use multipart::{
+    CompleteMultipartUploadInput, CompletedPart, CreateMultipartUploadInput, ListPartsInput,
+    MultipartChecksum, PARTS_PER_PAGE_MAX, UploadInput, UploadPartInput,
+};
+pub use object::{
+    ChecksumMode, DELETE_KEYS_MAX, DeleteObjectInput, DeleteObjectsInput, GetObjectInput,
+    ObjectInput, ObjectToDelete, PART_NUMBER_MAX, PutObjectInput, ResponseOverrides, Selection,
+    VersionId,
+};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::name::{BucketName, ObjectKey};
+use crate::operation::{OperationName, Route, Status};
+use fields::Fields;
+
+/// Declares [`Operation`], its parser's dispatch and the way back to the name.
+macro_rules! operations {
+    ($($name:ident($input:ty) = $parse:expr;)*) => {
+        /// An operation with its input.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the names are those of the S3 API reference")]
+        pub enum Operation {
+            $($name($input),)*
+        }
+
+        impl Operation {
+            /// The operation's name.
+            #[must_use]
+            pub const fn name(&self) -> OperationName {
+                match self { $(Self::$name(_) => OperationName::$name,)* }
+            }
+
+            fn dispatch(request: Request<'_>, name: OperationName) -> Result<Self> {
+                match name {
+                    $(OperationName::$name => {
+                        let parse: fn(Request<'_>) -> Result<$input> = $parse;
+                        parse(request).map(Self::$name)
+                    })*
+                    _ => Err(not_implemented(name)),
+                }
+            }
+        }
+    };
+}
+
+/// A routed request with everything an input can be read from.
+struct Request<'a> {
+    bucket: Option<BucketName>,
+    key: Option<ObjectKey>,
+    fields: Fields<'a>,
+    body: &'a [u8],
+}
+
+/// The bucket and key of an operation on an object.
+pub(crate) struct Target {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+}
+
+impl Request<'_> {
+    fn bucket(&self) -> BucketName {
+        self.bucket
+            .clone()
+            .expect("the router gives a bucket to every operation on one")
+    }
+
+    fn target(&self) -> Target {
+        let key = self
+            .key
+            .clone()
+            .expect("the router gives a key to every operation on one");
+        Target {
+            bucket: self.bucket(),
+            key,
+        }
+    }
+}
+
+fn bucket_input(request: Request<'_>) -> Result<BucketInput> {
+    Ok(BucketInput {
+        bucket: request.bucket(),
+    })
+}
+
+operations! {
+    AbortMultipartUpload(UploadInput) = |r| UploadInput::parse(r.target(), r.fields);
+    CompleteMultipartUpload(Box<CompleteMultipartUploadInput>) =
+        |r| CompleteMultipartUploadInput::parse(r.target(), r.fields, r.body).map(Box::new);
+    CopyObject(Box<CopyObjectInput>) =
+        |r| CopyObjectInput::parse(r.target(), r.fields).map(Box::new);
+    CreateBucket(CreateBucketInput) = |r| CreateBucketInput::parse(r.bucket(), r.body);
+    CreateMultipartUpload(Box<CreateMultipartUploadInput>) =
+        |r| CreateMultipartUploadInput::parse(r.target(), r.fields).map(Box::new);
+    DeleteBucket(BucketInput) = bucket_input;
+    DeleteObject(DeleteObjectInput) = |r| DeleteObjectInput::parse(r.target(), r.fields);
+    DeleteObjects(DeleteObjectsInput) =
+        |r| DeleteObjectsInput::parse(r.bucket(), r.fields.headers, r.body);
+    GetBucketAcl(BucketInput) = bucket_input;
+    GetBucketLocation(BucketInput) = bucket_input;
+    GetBucketVersioning(BucketInput) = bucket_input;
+    GetObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
+    GetObjectAcl(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
+    HeadBucket(BucketInput) = bucket_input;
+    HeadObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
+    ListBuckets(ListBucketsInput) = |r| ListBucketsInput::parse(r.fields);
+    ListMultipartUploads(ListMultipartUploadsInput) =
+        |r| ListMultipartUploadsInput::parse(r.bucket(), r.fields);
+    ListObjectVersions(ListObjectVersionsInput) =
+        |r| ListObjectVersionsInput::parse(r.bucket(), r.fields);
+    ListObjects(ListObjectsInput) = |r| ListObjectsInput::parse(r.bucket(), r.fields);
+    ListObjectsV2(ListObjectsV2Input) = |r| ListObjectsV2Input::parse(r.bucket(), r.fields);
+    ListParts(ListPartsInput) = |r| ListPartsInput::parse(r.target(), r.fields);
+    PutObject(Box<PutObjectInput>) = |r| PutObjectInput::parse(r.target(), r.fields).map(Box::new);
+    UploadPart(UploadPartInput) = |r| UploadPartInput::parse(r.target(), r.fields);
+    UploadPartCopy(Box<UploadPartCopyInput>) =
+        |r| UploadPartCopyInput::parse(r.target(), r.fields).map(Box::new);
+}
+
+impl Operation {
+    /// Reads a routed request. `body` is the collected document of an operation whose
+    /// [`Route::body_kind`] is XML, and empty for every other.
+    ///
+    /// # Errors
+    /// `NotImplemented` for an operation, or a header's function, that isn't there; else what the
+    /// operation answers to a malformed input.
+    pub fn parse(route: Route, headers: &HeaderMap, body: &[u8]) -> Result<Self> {
+        let Route {
+            operation,
+            bucket,
+            key,
+            query,
+        } = route;
+        if operation.status != Status::Implemented {
+            return Err(not_implemented(operation.name));
+        }
+        let fields = Fields {
+            headers,
+            query: &query,
+        };
+        unsupported::refuse_unsupported(fields)?;
+        Self::dispatch(
+            Request {
+                bucket,
+                key,
+                fields,
+                body,
+            },
+            operation.name,
+        )
+    }
+}
+
+fn not_implemented(name: OperationName) -> Error {
+    Error::new(ErrorCode::NotImplemented)
+        .message("The requested operation is not implemented")
+        .field("Operation", name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, Request as HttpRequest};
+
+    use super::*;
+    use crate::operation::table::{Scope, TABLE};
+    use crate::operation::{BodyKind, Router};
+
+    fn parse(
+        method: &Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Operation> {
+        let mut request = HttpRequest::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let head = request.body(()).unwrap().into_parts().0;
+        let route = Router::default().route(&head)?;
+        Operation::parse(route, &head.headers, body.as_bytes())
+    }
+
+    #[test]
+    fn every_implemented_row_has_an_input_and_every_other_is_not_implemented() {
+        for row in TABLE.iter().filter(|row| row.is_routed()) {
+            let path = match row.scope {
+                Scope::Service => "/",
+                Scope::Bucket => "/abc",
+                Scope::Object => "/abc/k",
+            };
+            let query = row.query.join("&").replace("partNumber", "partNumber=1");
+            let headers = [("x-amz-copy-source", "abc/other"), ("content-md5", "x")];
+            let headers = if row.headers.is_empty() {
+                &headers[1..]
+            } else {
+                &headers[..]
+            };
+            let body = match row.name {
+                OperationName::DeleteObjects => "<Delete><Object><Key>k</Key></Object></Delete>",
+                OperationName::CompleteMultipartUpload => {
+                    "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>\
+                     </CompleteMultipartUpload>"
+                }
+                _ => "",
+            };
+            let parsed = parse(&row.method, &format!("{path}?{query}"), headers, body);
+            match row.status {
+                Status::Implemented => assert_eq!(parsed.unwrap().name(), row.name),
+                _ => {
+                    let error = parsed.unwrap_err();
+                    assert_eq!(error.code(), ErrorCode::NotImplemented, "{}", row.name);
+                    assert_eq!(error.fields()[0].1, row.name.as_str());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_put_is_read_whole() {
+        let headers = [
+            ("content-type", "text/plain"),
+            ("content-encoding", "aws-chunked"),
+            ("x-amz-meta-Colour", "blue"),
+            ("x-amz-storage-class", "ONEZONE_IA"),
+            ("if-none-match", "*"),
+        ];
+        let operation = parse(&Method::PUT, "/abc/a%2F../b", &headers, "").unwrap();
+        let Operation::PutObject(input) = operation else {
+            panic!("{operation:?}")
+        };
+        assert_eq!(input.key.as_str(), "a/../b");
+        assert_eq!(input.headers.content_type.as_deref(), Some("text/plain"));
+        assert_eq!(input.headers.content_encoding, None);
+        assert_eq!(
+            input.headers.metadata.iter().next(),
+            Some(("colour", "blue"))
+        );
+        assert_eq!(input.storage_class, StorageClass::OneZoneIa);
+    }
+
+    #[test]
+    fn a_get_is_read_whole() {
+        let target = "/abc/k?response-content-type=a%2Fb&versionId=null";
+        let headers = [("range", "bytes=1-2"), ("x-amz-checksum-mode", "enabled")];
+        let operation = parse(&Method::GET, target, &headers, "").unwrap();
+        let Operation::GetObject(input) = operation else {
+            panic!("{operation:?}")
+        };
+        assert!(matches!(input.selection, Selection::Range(_)));
+        assert_eq!(input.overrides.content_type.as_deref(), Some("a/b"));
+        assert_eq!(input.version_id, Some(VersionId::Null));
+        assert_eq!(input.checksum_mode, ChecksumMode::Enabled);
+        let both = parse(&Method::GET, "/abc/k?partNumber=1", &headers, "").unwrap_err();
+        assert_eq!(both.code(), ErrorCode::InvalidRequest);
+        let ignored = parse(&Method::GET, "/abc/k", &[("range", "bytes=1-2,4-5")], "").unwrap();
+        let Operation::GetObject(input) = ignored else {
+            panic!("{ignored:?}")
+        };
+        assert_eq!(input.selection, Selection::Whole);
+    }
+
+    #[test]
+    fn only_documents_are_collected() {
+        let kind = |method: Method, target: &str| {
+            let head = HttpRequest::builder()
+                .method(method)
+                .uri(target)
+                .body(())
+                .unwrap();
+            Router::default()
+                .route(&head.into_parts().0)
+                .unwrap()
+                .body_kind()
+        };
+        assert_eq!(kind(Method::PUT, "/abc/k"), BodyKind::Stream);
+        assert_eq!(
+            kind(Method::PUT, "/abc/k?partNumber=1&uploadId=x"),
+            BodyKind::Stream
+        );
+        assert_eq!(kind(Method::GET, "/abc/k"), BodyKind::Empty);
+        for (method, target) in [
+            (Method::PUT, "/abc"),
+            (Method::POST, "/abc?delete"),
+            (Method::POST, "/abc/k?uploadId=x"),
+        ] {
+            assert!(matches!(kind(method, target), BodyKind::Xml { .. }));
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Answers of the listings of a bucket. Each repeats what was asked for, so each holds its input.
+
+use bytes::Bytes;
+use http::Response;
+use jiff::Timestamp;
+
+use super::Owner;
+use super::xml::{self, XmlWriter};
+use crate::body::checksum::Checksum;
+use crate::etag::ETag;
+use crate::request::{
+    EncodingType, ListCommon, ListMultipartUploadsInput, ListObjectVersionsInput, ListObjectsInput,
+    ListObjectsV2Input, ListPosition, MultipartChecksum, StorageClass,
+};
+use crate::time::to_iso8601;
+
+/// An object in a listing.
+#[derive(Debug, Clone)]
+pub struct ObjectEntry {
+    /// Its key.
+    pub key: String,
+    /// When it was written.
+    pub last_modified: Timestamp,
+    /// Its tag.
+    pub etag: ETag,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its storage class.
+    pub storage_class: StorageClass,
+    /// Its checksum, of which a listing shows the kind.
+    pub checksum: Option<Checksum>,
+}
+
+impl ObjectEntry {
+    /// The elements that an object has in every listing, behind its key.
+    fn write(&self, writer: &mut XmlWriter) {
+        writer.text("LastModified", &to_iso8601(self.last_modified));
+        writer.text("ETag", &self.etag.quoted());
+        if let Some(checksum) = &self.checksum {
+            writer.text("ChecksumAlgorithm", checksum.algorithm().name());
+            writer.text("ChecksumType", checksum.checksum_type().name());
+        }
+        writer.value("Size", self.size_bytes);
+        writer.text("StorageClass", self.storage_class.as_str());
+    }
+}
+
+/// The elements that all listings repeat of their input, but for the markers.
+fn write_common(writer: &mut XmlWriter, list: &ListCommon, max_name: &str, is_truncated: bool) {
+    writer.key("Prefix", &list.prefix, list.encoding);
+    if let Some(delimiter) = &list.delimiter {
+        writer.key("Delimiter", delimiter, list.encoding);
+    }
+    writer.value(max_name, list.max_keys);
+    if list.encoding == Some(EncodingType::Url) {
+        writer.text("EncodingType", "url");
+    }
+    writer.value("IsTruncated", is_truncated);
+}
+
+fn write_common_prefixes(writer: &mut XmlWriter, list: &ListCommon, prefixes: &[String]) {
+    for prefix in prefixes {
+        writer.element("CommonPrefixes", |writer| {
+            writer.key("Prefix", prefix, list.encoding)
+        });
+    }
+}
+
+fn write_contents(
+    writer: &mut XmlWriter,
+    list: &ListCommon,
+    contents: &[ObjectEntry],
+    owner: Option<&Owner>,
+) {
+    for entry in contents {
+        writer.element("Contents", |writer| {
+            writer.key("Key", &entry.key, list.encoding);
+            entry.write(writer);
+            if let Some(owner) = owner {
+                writer.owner("Owner", owner);
+            }
+        });
+    }
+}
+
+/// The answer of ListObjects.
+#[derive(Debug, Clone)]
+pub struct ListObjectsOutput {
+    /// What was asked for.
+    pub input: ListObjectsInput,
+    /// The owner of every entry.
+    pub owner: Owner,
+    /// The objects, in order of key.
+    pub contents: Vec<ObjectEntry>,
+    /// The common prefixes, in order.
+    pub common_prefixes: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ListPosition>,
+}
+
+impl ListObjectsOutput {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        let list = &self.input.list;
+        xml::ok(XmlWriter::document("ListBucketResult", |writer| {
+            writer.text("Name", list.bucket.as_str());
+            writer.key(
+                "Marker",
+                self.input.marker.as_deref().unwrap_or(""),
+                list.encoding,
+            );
+            // Without a delimiter the last key is the next marker, and AWS leaves it at that.
+            if let (Some(next), Some(_)) = (&self.next, &list.delimiter) {
+                writer.key("NextMarker", marker_text(next), list.encoding);
+            }
+            write_common(writer, list, "MaxKeys", self.next.is_some());
+            write_contents(writer, list, &self.contents, Some(&self.owner));
+            write_common_prefixes(writer, list, &self.common_prefixes);
+        }))
+    }
+}
+
+/// A position as the older listings write it: as the last entry's text.
+fn marker_text(position: &ListPosition) -> &str {
+    match position {
+        ListPosition::AfterKey(text) | ListPosition::AfterPrefix(text) => text,
+    }
+}
+
+/// The answer of ListObjectsV2.
+#[derive(Debug, Clone)]
+pub struct ListObjectsV2Output {
+    /// What was asked for.
+    pub input: ListObjectsV2Input,
+    /// The owner of every entry, shown where it was asked for.
+    pub owner: Owner,
+    /// The objects, in order of key.
+    pub contents: Vec<ObjectEntry>,
+    /// The common prefixes, in order.
+    pub common_prefixes: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ListPosition>,
+}
+
+impl ListObjectsV2Output {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        let list = &self.input.list;
+        let owner = self.input.fetch_owner.then_some(&self.owner);
+        xml::ok(XmlWriter::document("ListBucketResult", |writer| {
+            writer.text("Name", list.bucket.as_str());
+            if let Some(start_after) = &self.input.start_after {
+                writer.key("StartAfter", start_after, list.encoding);
+            }
+            if let Some(continuation) = &self.input.continuation {
+                writer.text("ContinuationToken", &continuation.to_token());
+            }
+            if let Some(next) = &self.next {
+                writer.text("NextContinuationToken", &next.to_token());
+            }
+            writer.value("KeyCount", self.contents.len() + self.common_prefixes.len());
+            write_common(writer, list, "MaxKeys", self.next.is_some());
+            write_contents(writer, list, &self.contents, owner);
+            write_common_prefixes(writer, list, &self.common_prefixes);
+        }))
+    }
+}
+
+/// The answer of ListObjectVersions where each key has its `null` version alone.
+#[derive(Debug, Clone)]
+pub struct ListObjectVersionsOutput {
+    /// What was asked for.
+    pub input: ListObjectVersionsInput,
+    /// The owner of every entry.
+    pub owner: Owner,
+    /// The versions, in order of key.
+    pub versions: Vec<ObjectEntry>,
+    /// The common prefixes, in order.
+    pub common_prefixes: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ListPosition>,
+}
+
+impl ListObjectVersionsOutput {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        let ListObjectVersionsInput {
+            list,
+            key_marker,
+            version_id_marker,
+        } = &self.input;
+        xml::ok(XmlWriter::document("ListVersionsResult", |writer| {
+            writer.text("Name", list.bucket.as_str());
+            writer.key(
+                "KeyMarker",
+                key_marker.as_deref().unwrap_or(""),
+                list.encoding,
+            );
+            let version_id_marker = version_id_marker.as_ref().map_or("", |id| id.as_str());
+            writer.text("VersionIdMarker", version_id_marker);
+            if let Some(next) = &self.next {
+                writer.key("NextKeyMarker", marker_text(next), list.encoding);
+                if let ListPosition::AfterKey(_) = next {
+                    writer.text("NextVersionIdMarker", "null");
+                }
+            }
+            write_common(writer, list, "MaxKeys", self.next.is_some());
+            for entry in &self.versions {
+                writer.element("Version", |writer| {
+                    writer.key("Key", &entry.key, list.encoding);
+                    writer.text("VersionId", "null");
+                    writer.text("IsLatest", "true");
+                    entry.write(writer);
+                    writer.owner("Owner", &self.owner);
+                });
+            }
+            write_common_prefixes(writer, list, &self.common_prefixes);
+        }))
+    }
+}
+
+/// The answer of ListMultipartUploads.
+#[derive(Debug, Clone)]
+pub struct ListMultipartUploadsOutput {
+    /// What was asked for.
+    pub input: ListMultipartUploadsInput,
+    /// The owner and initiator of every upload.
+    pub owner: Owner,
+    /// The uploads, in order of key and then of upload.
+    pub uploads: Vec<UploadEntry>,
+    /// The common prefixes, in order.
+    pub common_prefixes: Vec<String>,
+    /// The key and upload the page ends with, if there is a next one. The upload is empty where
+    /// the page ends with a common prefix.
+    pub next: Option<(String, String)>,
+}
+
+/// An upload in a listing.
+#[derive(Debug, Clone)]
+pub struct UploadEntry {
+    /// Its key.
+    pub key: String,
+    /// The upload.
+    pub upload_id: String,
+    /// When it was begun.
+    pub initiated: Timestamp,
+    /// Its storage class.
+    pub storage_class: StorageClass,
+    /// The checksum its object is to have.
+    pub checksum: Option<MultipartChecksum>,
+}
+
+impl ListMultipartUploadsOutput {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        let ListMultipartUploadsInput {
+            list,
+            key_marker,
+            upload_id_marker,
+        } = &self.input;
+        xml::ok(XmlWriter::document(
+            "ListMultipartUploadsResult",
+            |writer| {
+                writer.text("Bucket", list.bucket.as_str());
+                writer.key(
+                    "KeyMarker",
+                    key_marker.as_deref().unwrap_or(""),
+                    list.encoding,
+                );
+                writer.text("UploadIdMarker", upload_id_marker.as_deref().unwrap_or(""));
+                if let Some((key, upload_id)) = &self.next {
+                    writer.key("NextKeyMarker", key, list.encoding);
+                    writer.text("NextUploadIdMarker", upload_id);
+                }
+                write_common(writer, list, "MaxUploads", self.next.is_some());
+                for upload in &self.uploads {
+                    writer.element("Upload", |writer| self.write_upload(writer, upload));
+                }
+                write_common_prefixes(writer, list, &self.common_prefixes);
+            },
+        ))
+    }
+
+    fn write_upload(&self, writer: &mut XmlWriter, upload: &UploadEntry) {
+        writer.key("Key", &upload.key, self.input.list.encoding);
+        writer.text("UploadId", &upload.upload_id);
+        writer.owner("Initiator", &self.owner);
+        writer.owner("Owner", &self.owner);
+        writer.text("StorageClass", upload.storage_class.as_str());
+        writer.text("Initiated", &to_iso8601(upload.initiated));
+        writer.checksum_kind(upload.checksum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::BucketName;
+    use crate::time::from_unix_ms;
+
+    fn common(encoding: Option<EncodingType>) -> ListCommon {
+        ListCommon {
+            bucket: BucketName::parse("abc").unwrap(),
+            prefix: "p ".to_owned(),
+            delimiter: Some("/".to_owned()),
+            max_keys: 2,
+            encoding,
+        }
+    }
+
+    fn owner() -> Owner {
+        Owner {
+            id: "o1".to_owned(),
+            display_name: "o".to_owned(),
+        }
+    }
+
+    fn entry() -> ObjectEntry {
+        ObjectEntry {
+            key: "p \u{1}".to_owned(),
+            last_modified: from_unix_ms(0),
+            etag: ETag::single([0; 16]),
+            size_bytes: 7,
+            storage_class: StorageClass::Standard,
+            checksum: None,
+        }
+    }
+
+    fn body(response: Response<Bytes>) -> String {
+        String::from_utf8(response.into_body().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_truncated_page_says_where_to_go_on() {
+        let next = ListPosition::AfterPrefix("p b/".to_owned());
+        let output = ListObjectsV2Output {
+            input: ListObjectsV2Input {
+                list: common(Some(EncodingType::Url)),
+                start_after: Some("p +".to_owned()),
+                continuation: None,
+                fetch_owner: true,
+            },
+            owner: owner(),
+            contents: vec![entry()],
+            common_prefixes: vec!["p b/".to_owned()],
+            next: Some(next.clone()),
+        };
+        let body = body(output.into_response());
+        for piece in [
+            "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
+            "<StartAfter>p%20%2B</StartAfter>",
+            &format!(
+                "<NextContinuationToken>{}</NextContinuationToken>",
+                next.to_token()
+            ),
+            "<KeyCount>2</KeyCount><Prefix>p%20</Prefix><Delimiter>/</Delimiter>\
+             <MaxKeys>2</MaxKeys><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>",
+            "<Key>p%20%01</Key><LastModified>1970-01-01T00:00:00.000Z</LastModified>",
+            "<Size>7</Size><StorageClass>STANDARD</StorageClass><Owner><ID>o1</ID>",
+            "<CommonPrefixes><Prefix>p%20b/</Prefix></CommonPrefixes>",
+        ] {
+            assert!(body.contains(piece), "{piece} in {body}");
+        }
+    }
+
+    #[test]
+    fn the_last_page_says_so() {
+        let output = ListObjectsOutput {
+            input: ListObjectsInput {
+                list: common(None),
+                marker: None,
+            },
+            owner: owner(),
+            contents: vec![entry()],
+            common_prefixes: vec![],
+            next: None,
+        };
+        let body = body(output.into_response());
+        assert!(
+            body.contains("<Marker></Marker><Prefix>p </Prefix>"),
+            "{body}"
+        );
+        assert!(body.contains("<IsTruncated>false</IsTruncated>"));
+        assert!(body.contains("<Key>p &#x1;</Key>"));
+        assert!(!body.contains("NextMarker"));
+    }
+
+    #[test]
+    fn versions_are_null_and_latest() {
+        let output = ListObjectVersionsOutput {
+            input: ListObjectVersionsInput {
+                list: common(None),
+                key_marker: None,
+                version_id_marker: None,
+            },
+            owner: owner(),
+            versions: vec![entry()],
+            common_prefixes: vec![],
+            next: Some(ListPosition::AfterKey("p \u{1}".to_owned())),
+        };
+        let body = body(output.into_response());
+        assert!(body.contains("<VersionId>null</VersionId><IsLatest>true</IsLatest>"));
+        assert!(body.contains("<NextVersionIdMarker>null</NextVersionIdMarker>"));
+    }
+
+    #[test]
+    fn uploads_are_listed() {
+        let output = ListMultipartUploadsOutput {
+            input: ListMultipartUploadsInput {
+                list: common(None),
+                key_marker: None,
+                upload_id_marker: None,
+            },
+            owner: owner(),
+            uploads: vec![UploadEntry {
+                key: "p k".to_owned(),
+                upload_id: "u1".to_owned(),
+                initiated: from_unix_ms(0),
+                storage_class: StorageClass::Standard,
+                checksum: None,
+            }],
+            common_prefixes: vec![],
+            next: Some(("p k".to_owned(), "u1".to_owned())),
+        };
+        let body = body(output.into_response());
+        assert!(body.contains("<NextUploadIdMarker>u1</NextUploadIdMarker>"));
+        assert!(body.contains("<MaxUploads>2</MaxUploads>"));
+        assert!(body.contains("<Upload><Key>p k</Key><UploadId>u1</UploadId><Initiator>"));
+    }
+}
