@@ -1,0 +1,166 @@
+//! What background work asks: debts, garbage, and the fate of unconfirmed blobs.
+
+use super::Client;
+use crate::command::{GarbageKey, KeyCommand, KeyOutcome};
+use crate::error::Error;
+use crate::id::{BlobId, BucketId, DiskId, GroupId, ObjectKey};
+use crate::query::{DebtCount, KeyAnswer, KeyQuery, ListedDebt, SystemAnswer, SystemQuery};
+use crate::record::{BlobRecord, Debt, Garbage};
+
+const ODD: Error = Error::Protocol("an answer to another question");
+
+/// What becomes of a blob whose commit its holder never heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobFate {
+    /// No commit of it can succeed any more: its shards may be removed.
+    Aborted,
+    /// It is committed: its shards must stay.
+    Committed,
+}
+
+impl Client {
+    /// Rules out a later commit of a blob, unless it is committed already. `bucket` and `key` are
+    /// those it was uploaded for.
+    ///
+    /// # Errors
+    /// When no voter answers, or none knows of the bucket: its shards must stay.
+    pub async fn abort_blob(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        blob: BlobId,
+    ) -> Result<BlobFate, Error> {
+        let query = SystemQuery::BucketById { id: bucket };
+        let group = match self.inner.calls.query_system(query).await? {
+            SystemAnswer::BucketById {
+                bucket: Some(bucket),
+                ..
+            } => bucket.group_of(key.as_bytes()),
+            // A bucket is forgotten only when its tablet is sealed and swept: nothing is
+            // committed in it any more, and nothing that was is still named.
+            SystemAnswer::BucketById {
+                bucket: None,
+                was_allocated: true,
+            } => return Ok(BlobFate::Aborted),
+            SystemAnswer::BucketById { .. } => return Err(Error::NoSuchBucket),
+            _ => return Err(ODD),
+        };
+        match self
+            .inner
+            .calls
+            .propose_keys(group, KeyCommand::AbortBlob { blob })
+            .await?
+        {
+            KeyOutcome::BlobAborted => Ok(BlobFate::Aborted),
+            KeyOutcome::BlobCommitted => Ok(BlobFate::Committed),
+            _ => Err(ODD),
+        }
+    }
+
+    /// How many shards each disk is owed, over all groups.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn debt_counts(&self) -> Result<Vec<DebtCount>, Error> {
+        let mut counts = std::collections::BTreeMap::new();
+        for group in GroupId::keys(self.cluster().await?.key_groups) {
+            match self
+                .inner
+                .calls
+                .query_keys(group, KeyQuery::DebtCounts)
+                .await?
+            {
+                KeyAnswer::DebtCounts(found) => {
+                    for count in found {
+                        *counts.entry(count.disk).or_default() += count.shards;
+                    }
+                }
+                _ => return Err(ODD),
+            }
+        }
+        let counts = counts
+            .into_iter()
+            .map(|(disk, shards)| DebtCount { disk, shards });
+        Ok(counts.collect())
+    }
+
+    /// A page of the shards that a group owes, and whether there are more.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn list_debts(
+        &self,
+        group: GroupId,
+        disk: Option<DiskId>,
+        after: Option<Debt>,
+        max: u32,
+    ) -> Result<(Vec<ListedDebt>, bool), Error> {
+        let query = KeyQuery::ListDebts { disk, after, max };
+        match self.inner.calls.query_keys(group, query).await? {
+            KeyAnswer::Debts { debts, more } => Ok((debts, more)),
+            _ => Err(ODD),
+        }
+    }
+
+    /// Strikes debts of a group that are paid or void.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn repay_debts(&self, group: GroupId, debts: Vec<Debt>) -> Result<(), Error> {
+        let command = KeyCommand::RepayDebts { debts };
+        match self.inner.calls.propose_keys(group, command).await? {
+            KeyOutcome::DebtsRepaid => Ok(()),
+            _ => Err(ODD),
+        }
+    }
+
+    /// A page of a group's garbage that nothing names since before a time, and whether there is
+    /// more.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn list_garbage(
+        &self,
+        group: GroupId,
+        before_ms: u64,
+        max: u32,
+    ) -> Result<(Vec<Garbage>, bool), Error> {
+        let query = KeyQuery::ListGarbage { before_ms, max };
+        match self.inner.calls.query_keys(group, query).await? {
+            KeyAnswer::Garbage { entries, more } => Ok((entries, more)),
+            _ => Err(ODD),
+        }
+    }
+
+    /// Forgets garbage of a group whose shards are all removed.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn drop_garbage(
+        &self,
+        group: GroupId,
+        entries: Vec<GarbageKey>,
+    ) -> Result<(), Error> {
+        let command = KeyCommand::DropGarbage { entries };
+        match self.inner.calls.propose_keys(group, command).await? {
+            KeyOutcome::GarbageDropped => Ok(()),
+            _ => Err(ODD),
+        }
+    }
+
+    /// A committed blob of a group, if it has it.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn blob(&self, group: GroupId, blob: BlobId) -> Result<Option<BlobRecord>, Error> {
+        match self
+            .inner
+            .calls
+            .query_keys(group, KeyQuery::Blob { blob })
+            .await?
+        {
+            KeyAnswer::Blob(record) => Ok(record.map(|record| *record)),
+            _ => Err(ODD),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The client: typed operations with retries, for gateways, nodes and tools.
+//!
+//! Every operation is linearizable: it takes effect at one moment between call and return. A
+//! change is retried under one request id until its deadline, and applied at most once.
+
+mod background;
+mod buckets;
+mod call;
+mod layout_watch;
+mod objects;
+mod system;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+use riquet_cluster::transport::Transport;
+
+pub use background::BlobFate;
+pub use buckets::Created;
+pub use call::{CallFuture, Caller, HttpCaller, LocalCaller, NoAnswer};
+pub use layout_watch::LayoutWatch;
+pub use objects::Completed;
+
+use crate::limits::{ACCOUNT_TTL_MS, BUCKET_TTL_MS, CACHED_ACCOUNTS, CACHED_BUCKETS};
+use crate::record::{Account, Bucket};
+use call::Calls;
+
+/// A client of a cluster's metadata. Cheap to clone; clones share connections and caches.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    calls: Calls,
+    /// By name. Every use of a bucket is checked by its key group, so an outdated entry can only
+    /// be refused, never do harm.
+    buckets: Cache<String, Arc<Bucket>>,
+    /// By access key.
+    accounts: Cache<String, Arc<Account>>,
+}
+
+impl Client {
+    /// A client over HTTP of the voters at `endpoints`, each `host:port`.
+    pub fn new(transport: Transport, endpoints: Vec<String>) -> Self {
+        Self::with_caller(Arc::new(HttpCaller::new(transport)), endpoints)
+    }
+
+    /// A client that calls in its own way, for tests and faults.
+    pub fn with_caller(caller: Arc<dyn Caller>, endpoints: Vec<String>) -> Self {
+        let inner = Inner {
+            calls: Calls::new(caller, endpoints),
+            buckets: Cache::builder()
+                .max_capacity(CACHED_BUCKETS)
+                .time_to_live(Duration::from_millis(BUCKET_TTL_MS))
+                .build(),
+            accounts: Cache::builder()
+                .max_capacity(CACHED_ACCOUNTS)
+                .time_to_live(Duration::from_millis(ACCOUNT_TTL_MS))
+                .build(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! Objects and multipart uploads.
+
+use super::Client;
+use crate::command::{
+    CompleteUpload, CreateUpload, KeyCommand, KeyOutcome, Preconditions, PutObject, PutPart, Stored,
+};
+use crate::error::Error;
+use crate::id::{ObjectKey, UploadId};
+use crate::query::{KeyAnswer, KeyQuery, ListPage, ListRequest, PartPage, UploadPage, UploadStart};
+use crate::record::{Bucket, Checksum, ETag, ObjectVersion, Upload};
+
+const ODD: Error = Error::Protocol("an answer to another question");
+
+/// What a completed upload became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// The object's order and time.
+    pub stored: Stored,
+    /// Its tag.
+    pub etag: ETag,
+    /// Its checksums.
+    pub checksums: Vec<Checksum>,
+}
+
+/// The error of an outcome that is one.
+fn refused(outcome: KeyOutcome) -> Error {
+    match outcome {
+        KeyOutcome::NoSuchKey => Error::NoSuchKey,
+        KeyOutcome::PreconditionFailed => Error::PreconditionFailed,
+        KeyOutcome::NoSuchUpload => Error::NoSuchUpload,
+        KeyOutcome::InvalidPart { number } => Error::InvalidPart { number },
+        KeyOutcome::InvalidPartOrder => Error::InvalidPartOrder,
+        KeyOutcome::EntityTooSmall { number, size_bytes } => {
+            Error::EntityTooSmall { number, size_bytes }
+        }
+        KeyOutcome::SizeMismatch { size_bytes } => Error::SizeMismatch { size_bytes },
+        KeyOutcome::BlobRefused { blob } => Error::BlobRefused { blob },
+        _ => ODD,
+    }
+}
+
+impl Client {
+    /// Stores an object whose blobs' shards are durable, apart from the debts named.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`], [`Error::NoSuchKey`], [`Error::BlobRefused`], or as all
+    /// operations in a bucket: [`Error::NoSuchBucket`], [`Error::StaleBucket`].
+    pub async fn put_object(&self, bucket: &Bucket, put: PutObject) -> Result<Stored, Error> {
+        let key = put.key.clone();
+        let command = KeyCommand::PutObject {
+            bucket: bucket.id,
+            put: Box::new(put),
+        };
+        match self.change(bucket, key.as_bytes(), command).await? {
+            KeyOutcome::Stored(stored) => Ok(stored),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// Removes an object; whether there was one. Of what is not there, preconditions are not
+    /// asked.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`], or as all operations in a bucket.
+    pub async fn delete_object(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        preconditions: Preconditions,
+    ) -> Result<bool, Error> {
+        let command = KeyCommand::DeleteObject {
+            bucket: bucket.id,
+            key: key.clone(),
+            preconditions,
+        };
+        match self.change(bucket, key.as_bytes(), command).await? {
+            KeyOutcome::Deleted { existed } => Ok(existed),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// The current object of a key, if there is one.
+    ///
+    /// # Errors
+    /// As all operations in a bucket.
+    pub async fn get_object(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+    ) -> Result<Option<Box<ObjectVersion>>, Error> {
+        let query = KeyQuery::GetObject {
+            bucket: bucket.id,
+            key: key.clone(),
+        };
+        match self.ask(bucket, key.as_bytes(), query).await? {
+            KeyAnswer::Object(object) => Ok(object),
+            _ => Err(ODD),
+        }
+    }
+
+    /// A page of current objects.
+    ///
+    /// # Errors
+    /// As all operations in a bucket.
+    pub async fn list_objects(
+        &self,
+        bucket: &Bucket,
+        list: ListRequest,
+    ) -> Result<ListPage, Error> {
+        let prefix = list.prefix.clone();
+        let query = KeyQuery::ListObjects {
+            bucket: bucket.id,
+            list,
+        };
+        match self.ask(bucket, prefix.as_bytes(), query).await? {
+            KeyAnswer::Objects(page) => Ok(page),
+            _ => Err(ODD),
+        }
+    }
+
+    /// A page of versions.
+    ///
+    /// # Errors
+    /// As all operations in a bucket.
+    pub async fn list_versions(
+        &self,
+        bucket: &Bucket,
+        list: ListRequest,
+    ) -> Result<ListPage, Error> {
+        let prefix = list.prefix.clone();
+        let query = KeyQuery::ListVersions {
+            bucket: bucket.id,
+            list,
+        };
+        match self.ask(bucket, prefix.as_bytes(), query).await? {
+            KeyAnswer::Objects(page) => Ok(page),
+            _ => Err(ODD),
+        }
+    }
+
+    /// Begins a multipart upload; when it began, ms since 1970.
+    ///
+    /// # Errors
+    /// As all operations in a bucket.
+    pub async fn create_upload(&self, bucket: &Bucket, create: CreateUpload) -> Result<u64, Error> {
+        let key = create.key.clone();
+        let command = KeyCommand::CreateUpload {
+            bucket: bucket.id,
+            create: Box::new(create),
+        };
+        match self.change(bucket, key.as_bytes(), command).await? {
+            KeyOutcome::UploadCreated { initiated_ms } => Ok(initiated_ms),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// Stores a part, replacing an earlier one of its number; when it was stored, ms since 1970.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], [`Error::BlobRefused`], or as all operations in a bucket.
+    pub async fn put_part(&self, bucket: &Bucket, put: PutPart) -> Result<u64, Error> {
+        let key = put.key.clone();
+        let command = KeyCommand::PutPart {
+            bucket: bucket.id,
+            put: Box::new(put),
+        };
+        match self.change(bucket, key.as_bytes(), command).await? {
+            KeyOutcome::PartStored { modified_ms } => Ok(modified_ms),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// Makes an object of an upload's parts. Repeating it answers as the first time.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], [`Error::InvalidPart`], [`Error::InvalidPartOrder`],
+    /// [`Error::EntityTooSmall`], [`Error::SizeMismatch`], [`Error::PreconditionFailed`],
+    /// [`Error::NoSuchKey`], or as all operations in a bucket.
+    pub async fn complete_upload(
+        &self,
+        bucket: &Bucket,
+        complete: CompleteUpload,
+    ) -> Result<Completed, Error> {
+        let key = complete.key.clone();
+        let command = KeyCommand::CompleteUpload {
+            bucket: bucket.id,
+            complete: Box::new(complete),
+        };
+        match self.change(bucket, key.as_bytes(), command).await? {
+            KeyOutcome::UploadCompleted {
+                stored,
+                etag,
+                checksums,
+            } => Ok(Completed {
+                stored,
+                etag,
+                checksums,
+            }),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// Ends an upload and gives up its parts.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], or as all operations in a bucket.
+    pub async fn abort_upload(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<(), Error> {
+        let command = KeyCommand::AbortUpload {
+            bucket: bucket.id,
+            key: key.clone(),
+            upload,
+        };
+        match self.change(bucket, key.as_bytes(), command).await? {
+            KeyOutcome::UploadAborted => Ok(()),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// An upload in progress.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], or as all operations in a bucket.
+    pub async fn upload(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Upload, Error> {
+        let query = KeyQuery::GetUpload {
+            bucket: bucket.id,
+            key: key.clone(),
+            upload,
+        };
+        match self.ask(bucket, key.as_bytes(), query).await? {
+            KeyAnswer::Upload(Some(upload)) => Ok(*upload),
+            KeyAnswer::Upload(None) => Err(Error::NoSuchUpload),
+            _ => Err(ODD),
+        }
+    }
+
+    /// A page of the parts of an upload in progress, with numbers above `after`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], or as all operations in a bucket.
+    pub async fn list_parts(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u32,
+        max: u32,
+    ) -> Result<PartPage, Error> {
+        let query = KeyQuery::ListParts {
+            bucket: bucket.id,
+            key: key.clone(),
+            upload,
+            after,
+            max,
+        };
+        match self.ask(bucket, key.as_bytes(), query).await? {
+            KeyAnswer::Parts(Some(page)) => Ok(*page),
+            KeyAnswer::Parts(None) => Err(Error::NoSuchUpload),
+            _ => Err(ODD),
+        }
+    }
+
+    /// A page of uploads in progress.
+    ///
+    /// # Errors
+    /// As all operations in a bucket.
+    pub async fn list_uploads(
+        &self,
+        bucket: &Bucket,
+        prefix: ObjectKey,
+        delimiter: ObjectKey,
+        start: Option<UploadStart>,
+        max: u32,
+    ) -> Result<UploadPage, Error> {
+        let query = KeyQuery::ListUploads {
+            bucket: bucket.id,
+            prefix: prefix.clone(),
+            delimiter,
+            start,
+            max,
+        };
+        match self.ask(bucket, prefix.as_bytes(), query).await? {
+            KeyAnswer::Uploads(page) => Ok(page),
+            _ => Err(ODD),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The client against a replica in memory, in process and over HTTP.
+
+use bytes::Bytes;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use riquet_cluster::transport::Transport;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::testing::{account, layout};
+use crate::{Error, MemoryReplica, MetadataService, contract};
+
+#[tokio::test]
+async fn a_replica_in_memory_keeps_the_contract() {
+    contract::run(Arc::new(MemoryReplica::new(contract::KEY_GROUPS))).await;
+}
+
+#[tokio::test]
+async fn over_http_it_works_the_same() {
+    let service = MetadataService::new(Arc::new(MemoryReplica::new(1)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let voter = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = service.clone();
+            let answer = service_fn(move |request| {
+                let service = service.clone();
+                async move { Ok::<_, std::convert::Infallible>(service.handle(request).await) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    // The first endpoint is closed: the client moves on.
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let client = Client::new(Transport::tcp(), vec![closed.to_string(), voter]);
+    let cluster = crate::id::ClusterId::from_u128(1);
+    client
+        .bootstrap(cluster, layout(1), account("a"), 1)
+        .await
+        .unwrap();
+    let bucket = contract::new_bucket(&client, "b").await;
+    assert_eq!(client.bucket_now("b").await, Ok(bucket));
+    assert_eq!(client.bucket_now("c").await, Err(Error::NoSuchBucket));
+}
+
+#[tokio::test]
+async fn what_is_not_of_the_protocol_is_refused() {
+    use crate::codec::Record;
+    use crate::wire::{PROPOSE_PATH, QUERY_PATH, Refusal};
+
+    let service = MetadataService::new(Arc::new(MemoryReplica::new(1)));
+    for (path, body) in [
+        (PROPOSE_PATH, &b""[..]),
+        (PROPOSE_PATH, b"\x01"),
+        (QUERY_PATH, b"\x02\x80"),
+        ("/v1/meta/other", b"\x01"),
+    ] {
+        let (status, answer) = service.respond(path, body.into()).await;
+        assert_eq!(status, Refusal::Malformed.status());
+        assert_eq!(Refusal::from_bytes(&answer), Ok(Refusal::Malformed));
+    }
+    let request = http::Request::post(PROPOSE_PATH);
+    let large = Full::new(Bytes::from(vec![0; crate::limits::MESSAGE_BYTES + 1]));
+    let response = service.handle(request.body(large).unwrap()).await;
+    assert_eq!(response.status(), Refusal::TooLarge.status());
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_refused() {
+    use crate::codec::Record;
+    use crate::command::{Command, Proposal, SystemCommand};
+    use crate::wire::{PROPOSE_PATH, ProposeRequest, Refusal};
+
+    let service = MetadataService::new(Arc::new(MemoryReplica::new(1)));
+    let request = ProposeRequest {
+        group: crate::GroupId::SYSTEM,
+        proposal: Proposal {
+            request: crate::clock::fresh_request(),
+            timestamp_ms: crate::clock::now_ms() - crate::limits::CLOCK_SKEW_MS - 1,
+            command: Command::System(SystemCommand::DeleteAccount {
+                access_key: String::new(),
+            }),
+        },
+    };
+    let (_, answer) = service
+        .respond(PROPOSE_PATH, request.to_bytes().into())
+        .await;
+    assert_eq!(Refusal::from_bytes(&answer), Ok(Refusal::ClockSkew));
+}

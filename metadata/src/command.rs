@@ -1,0 +1,595 @@
+//! What changes the metadata: typed commands, and the typed outcomes that apply decides.
+//!
+//! A command is decided where it is applied, in the order of its group's log. Everything that may
+//! differ between voters (time, randomness) is part of the proposal.
+
+use minicbor::{Decode, Encode};
+use riquet_cluster::layout::Layout;
+
+use crate::codec::Record;
+use crate::id::{BlobId, BucketId, ClusterId, Epoch, ObjectKey, RequestId, UploadId};
+use crate::record::{
+    Account, Bucket, Checksum, ContentHeaders, Debt, ETag, ObjectVersion, Part, StorageClass,
+    Upload,
+};
+
+/// One entry of a group's log.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Proposal {
+    /// The same for every retry.
+    #[n(0)]
+    pub request: RequestId,
+    /// The proposer's clock when it first asked, ms since 1970; the same for every retry.
+    #[n(1)]
+    pub timestamp_ms: u64,
+    /// What to do.
+    #[n(2)]
+    pub command: Command,
+}
+
+impl Record for Proposal {
+    const VERSION: u8 = 1;
+}
+
+/// A command for either kind of group.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Command {
+    /// For the control group.
+    #[n(0)]
+    System(#[n(0)] SystemCommand),
+    /// For a key group.
+    #[n(1)]
+    Keys(#[n(0)] KeyCommand),
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Outcome {
+    /// Of a command of the control group.
+    #[n(0)]
+    System(#[n(0)] SystemOutcome),
+    /// Of a command of a key group.
+    #[n(1)]
+    Keys(#[n(0)] KeyOutcome),
+    /// The proposal is older than the outcomes that are remembered: an earlier try of it may have
+    /// been applied, this one was not.
+    #[n(2)]
+    Expired,
+    /// A command of one kind reached a group of the other.
+    #[n(3)]
+    WrongGroup,
+}
+
+impl Record for Outcome {
+    const VERSION: u8 = 1;
+}
+
+/// Commands of the control group.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum SystemCommand {
+    /// Makes the cluster. Repeating it with the same cluster id changes nothing.
+    #[n(0)]
+    Bootstrap {
+        /// The cluster's id from now on.
+        #[n(0)]
+        cluster: ClusterId,
+        /// Its first layout.
+        #[n(1)]
+        layout: Box<Layout>,
+        /// Its first account.
+        #[n(2)]
+        root: Account,
+        /// Number of key groups, fixed for good.
+        #[n(3)]
+        key_groups: u32,
+    },
+    /// Replaces the layout. Its epoch must be the present one plus one.
+    #[n(1)]
+    PutLayout {
+        /// The new layout.
+        #[n(0)]
+        layout: Box<Layout>,
+    },
+    /// Makes or replaces the account of this access key.
+    #[n(2)]
+    PutAccount {
+        /// The account.
+        #[n(0)]
+        account: Account,
+    },
+    /// Removes an access key.
+    #[n(3)]
+    DeleteAccount {
+        /// The key.
+        #[n(0)]
+        access_key: String,
+    },
+    /// Makes a bucket: gives it its number and its first tablet's group.
+    #[n(4)]
+    CreateBucket {
+        /// Its name, already checked.
+        #[n(0)]
+        name: String,
+        /// User id of the owner.
+        #[n(1)]
+        owner: String,
+        /// Its region.
+        #[n(2)]
+        region: String,
+    },
+    /// Removes the record of a bucket whose tablets are sealed and swept.
+    #[n(5)]
+    DeleteBucket {
+        /// Its name.
+        #[n(0)]
+        name: String,
+        /// Its number: a bucket made anew under this name is another.
+        #[n(1)]
+        id: BucketId,
+    },
+}
+
+/// Outcomes of the control group.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum SystemOutcome {
+    /// The cluster exists, by this or an earlier call with the same id.
+    #[n(0)]
+    Bootstrapped,
+    /// The cluster was bootstrapped under another id.
+    #[n(1)]
+    OtherCluster {
+        /// The id it has.
+        #[n(0)]
+        cluster: ClusterId,
+    },
+    /// Nothing can be done before bootstrap.
+    #[n(2)]
+    NotBootstrapped,
+    /// The layout was replaced.
+    #[n(3)]
+    LayoutStored,
+    /// The layout was not replaced: it does not follow the present one.
+    #[n(4)]
+    LayoutConflict {
+        /// Epoch of the present layout.
+        #[n(0)]
+        current: Epoch,
+    },
+    /// The account was stored.
+    #[n(5)]
+    AccountStored,
+    /// The account was removed, or wasn't there.
+    #[n(6)]
+    AccountDeleted,
+    /// The bucket was made.
+    #[n(7)]
+    BucketCreated {
+        /// Its record.
+        #[n(0)]
+        bucket: Bucket,
+    },
+    /// The name is taken.
+    #[n(8)]
+    BucketExists {
+        /// By this bucket.
+        #[n(0)]
+        bucket: Bucket,
+    },
+    /// The bucket's record was removed, or a bucket of that number wasn't there.
+    #[n(9)]
+    BucketDeleted,
+}
+
+/// What must hold of an object for a command to go ahead. Nothing asked: it always does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Preconditions {
+    /// `If-Match`.
+    #[n(0)]
+    pub if_match: Option<TagMatch>,
+    /// `If-None-Match`.
+    #[n(1)]
+    pub if_none_match: Option<TagMatch>,
+    /// `x-amz-if-match-last-modified-time`: equal to the second, ms since 1970.
+    #[n(2)]
+    pub if_modified_ms: Option<u64>,
+    /// `x-amz-if-match-size`, bytes.
+    #[n(3)]
+    pub if_size_bytes: Option<u64>,
+}
+
+/// The tags of an `If-Match` or `If-None-Match`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum TagMatch {
+    /// `*`: any object.
+    #[n(0)]
+    Any,
+    /// One of these. A tag that can't be an [`ETag`] matches nothing: leave it out.
+    #[n(1)]
+    OneOf(#[n(0)] Vec<ETag>),
+}
+
+/// Stores an object.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct PutObject {
+    /// The key.
+    #[n(0)]
+    pub key: ObjectKey,
+    /// The object. The state machine sets `head.sequence` and `head.modified_ms`.
+    #[n(1)]
+    pub version: ObjectVersion,
+    /// What must hold of the object it replaces.
+    #[n(2)]
+    pub preconditions: Preconditions,
+    /// Shards of its blobs that are not durable yet.
+    #[n(3)]
+    pub debts: Vec<Debt>,
+}
+
+/// Begins a multipart upload.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct CreateUpload {
+    /// The key.
+    #[n(0)]
+    pub key: ObjectKey,
+    /// The upload. The state machine sets `initiated_ms`.
+    #[n(1)]
+    pub upload: Upload,
+}
+
+/// Stores a part of an upload.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct PutPart {
+    /// The key.
+    #[n(0)]
+    pub key: ObjectKey,
+    /// The upload.
+    #[n(1)]
+    pub upload: UploadId,
+    /// The part. The state machine sets `modified_ms`.
+    #[n(2)]
+    pub part: Part,
+    /// Shards of its blobs that are not durable yet.
+    #[n(3)]
+    pub debts: Vec<Debt>,
+}
+
+/// Makes an object of the parts of an upload.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct CompleteUpload {
+    /// The key.
+    #[n(0)]
+    pub key: ObjectKey,
+    /// The upload.
+    #[n(1)]
+    pub upload: UploadId,
+    /// The parts that make the object, as the client listed them.
+    #[n(2)]
+    pub parts: Vec<CompletePart>,
+    /// Tag of the object, computed of the listed parts' tags.
+    #[n(3)]
+    pub etag: ETag,
+    /// Checksums of the object, computed of the parts' checksums.
+    #[n(4)]
+    pub checksums: Vec<Checksum>,
+    /// `x-amz-mp-object-size`: what the parts must add up to, bytes.
+    #[n(5)]
+    pub size_bytes: Option<u64>,
+    /// What must hold of the object it replaces.
+    #[n(6)]
+    pub preconditions: Preconditions,
+}
+
+/// A part, as the client lists it to complete an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct CompletePart {
+    /// Number.
+    #[n(0)]
+    pub number: u32,
+    /// The tag it must have.
+    #[n(1)]
+    pub etag: ETag,
+    /// The checksum it must have; none: not checked.
+    #[n(2)]
+    pub checksum: Option<Checksum>,
+}
+
+/// Commands of a key group. `bucket` is the number of the bucket whose tablet is meant.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum KeyCommand {
+    /// Makes the tablet of a new bucket. Changes nothing if it exists; never opens a sealed one.
+    #[n(0)]
+    OpenTablet {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// First key of the range.
+        #[n(1)]
+        start: ObjectKey,
+        /// First key after the range.
+        #[n(2)]
+        end: Option<ObjectKey>,
+    },
+    /// Seals a tablet that holds no object. Uploads in progress do not keep it from that.
+    #[n(1)]
+    SealTabletIfEmpty {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// First key of the range.
+        #[n(1)]
+        start: ObjectKey,
+    },
+    /// Collects what uploads left in a sealed tablet, a bounded number of parts per call.
+    #[n(2)]
+    SweepTablet {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// First key of the range.
+        #[n(1)]
+        start: ObjectKey,
+    },
+    /// See [`PutObject`].
+    #[n(3)]
+    PutObject {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to do.
+        #[n(1)]
+        put: Box<PutObject>,
+    },
+    /// Removes an object.
+    #[n(4)]
+    DeleteObject {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// The key.
+        #[n(1)]
+        key: ObjectKey,
+        /// What must hold of the object, if there is one.
+        #[n(2)]
+        preconditions: Preconditions,
+    },
+    /// See [`CreateUpload`].
+    #[n(5)]
+    CreateUpload {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to do.
+        #[n(1)]
+        create: Box<CreateUpload>,
+    },
+    /// See [`PutPart`].
+    #[n(6)]
+    PutPart {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to do.
+        #[n(1)]
+        put: Box<PutPart>,
+    },
+    /// See [`CompleteUpload`].
+    #[n(7)]
+    CompleteUpload {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to do.
+        #[n(1)]
+        complete: Box<CompleteUpload>,
+    },
+    /// Ends an upload and collects its parts.
+    #[n(8)]
+    AbortUpload {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// The key.
+        #[n(1)]
+        key: ObjectKey,
+        /// The upload.
+        #[n(2)]
+        upload: UploadId,
+    },
+    /// Rules out that a blob which was never committed is committed from now on.
+    #[n(9)]
+    AbortBlob {
+        /// The blob.
+        #[n(0)]
+        blob: BlobId,
+    },
+    /// Strikes shards that are durable by now, or whose blob is gone.
+    #[n(10)]
+    RepayDebts {
+        /// What is owed no more.
+        #[n(0)]
+        debts: Vec<Debt>,
+    },
+    /// Forgets garbage whose shards are all removed.
+    #[n(11)]
+    DropGarbage {
+        /// The entries, by since (ms) and blob, as the garbage query lists them.
+        #[n(0)]
+        entries: Vec<GarbageKey>,
+    },
+}
+
+/// Names an entry of the garbage queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct GarbageKey {
+    /// Since when nothing names it, ms since 1970.
+    #[n(0)]
+    pub since_ms: u64,
+    /// The blob.
+    #[n(1)]
+    pub blob: BlobId,
+}
+
+/// An object was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Stored {
+    /// Its order among the writes of its key.
+    #[n(0)]
+    pub sequence: u64,
+    /// Its `Last-Modified`, ms since 1970.
+    #[n(1)]
+    pub modified_ms: u64,
+}
+
+/// Outcomes of a key group.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum KeyOutcome {
+    /// The tablet is open.
+    #[n(0)]
+    TabletOpen,
+    /// The tablet is sealed.
+    #[n(1)]
+    TabletSealed,
+    /// The tablet holds objects: it was not sealed.
+    #[n(2)]
+    TabletNotEmpty,
+    /// The group has no tablet of that bucket and key.
+    #[n(3)]
+    NoTablet,
+    /// The sealed tablet was swept.
+    #[n(4)]
+    Swept {
+        /// Whether nothing is left in it.
+        #[n(0)]
+        clean: bool,
+    },
+    /// The object was stored.
+    #[n(5)]
+    Stored(#[n(0)] Stored),
+    /// The object was removed, or wasn't there.
+    #[n(6)]
+    Deleted {
+        /// Whether there was one.
+        #[n(0)]
+        existed: bool,
+    },
+    /// The upload began.
+    #[n(7)]
+    UploadCreated {
+        /// When, ms since 1970.
+        #[n(0)]
+        initiated_ms: u64,
+    },
+    /// The part was stored.
+    #[n(8)]
+    PartStored {
+        /// When, ms since 1970.
+        #[n(0)]
+        modified_ms: u64,
+    },
+    /// The upload became an object, by this or an earlier call.
+    #[n(9)]
+    UploadCompleted {
+        /// The object's order and time.
+        #[n(0)]
+        stored: Stored,
+        /// The object's tag.
+        #[n(1)]
+        etag: ETag,
+        /// The object's checksums.
+        #[n(2)]
+        checksums: Vec<Checksum>,
+    },
+    /// The upload ended and its parts are garbage.
+    #[n(10)]
+    UploadAborted,
+    /// `If-Match` on a key that has no object.
+    #[n(11)]
+    NoSuchKey,
+    /// A precondition does not hold.
+    #[n(12)]
+    PreconditionFailed,
+    /// No such upload in progress.
+    #[n(13)]
+    NoSuchUpload,
+    /// A listed part doesn't exist, or its tag or checksum differs; or a part's number is not
+    /// one of 1 to [`crate::limits::PARTS`].
+    #[n(14)]
+    InvalidPart {
+        /// The part's number.
+        #[n(0)]
+        number: u32,
+    },
+    /// The listed parts are not in ascending order, or none is listed.
+    #[n(15)]
+    InvalidPartOrder,
+    /// A part that is not the last is smaller than [`crate::limits::PART_MIN_BYTES`].
+    #[n(16)]
+    EntityTooSmall {
+        /// The part's number.
+        #[n(0)]
+        number: u32,
+        /// Its length, bytes.
+        #[n(1)]
+        size_bytes: u64,
+    },
+    /// The parts do not add up to the size announced.
+    #[n(17)]
+    SizeMismatch {
+        /// What they add up to, bytes.
+        #[n(0)]
+        size_bytes: u64,
+    },
+    /// A blob named by the command was aborted, is too old, or is committed already.
+    #[n(18)]
+    BlobRefused {
+        /// The blob.
+        #[n(0)]
+        blob: BlobId,
+    },
+    /// No commit of the blob can succeed from now on: its shards may be removed.
+    #[n(19)]
+    BlobAborted,
+    /// The blob is committed: its shards must stay.
+    #[n(20)]
+    BlobCommitted,
+    /// The debts named are struck.
+    #[n(21)]
+    DebtsRepaid,
+    /// The garbage named is forgotten.
+    #[n(22)]
+    GarbageDropped,
+}
+
+impl ObjectVersion {
+    /// A null version as a gateway proposes it: the state machine fills in order and time.
+    pub fn proposed(
+        etag: ETag,
+        storage_class: StorageClass,
+        owner: String,
+        content: crate::record::Content,
+        headers: ContentHeaders,
+        user_metadata: Vec<(String, String)>,
+        checksums: Vec<Checksum>,
+    ) -> Self {
+        Self {
+            head: crate::record::ObjectHead {
+                sequence: 0,
+                modified_ms: 0,
+                etag,
+                size_bytes: content.size_bytes(),
+                storage_class,
+                owner,
+                checksum_algorithms: checksums.iter().map(|c| c.algorithm).collect(),
+                checksum_kind: checksums.first().map(|c| c.kind),
+                delete_marker: false,
+                version: None,
+            },
+            body: crate::record::ObjectBody {
+                content,
+                headers,
+                user_metadata,
+                checksums,
+            },
+        }
+    }
+}

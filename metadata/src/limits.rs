@@ -1,0 +1,69 @@
+//! Every bound of this crate, with its reason.
+
+/// Longest object key, bytes; S3's own limit.
+pub const KEY_BYTES: usize = 1024;
+/// Largest object stored inside its metadata record, bytes: below it, a record costs less than
+/// the shards' headers would.
+pub const INLINE_BYTES: usize = 4 * 1024;
+/// Most items in one answer of a listing; S3's own page.
+pub const PAGE_ITEMS: usize = 1000;
+/// Most parts of a multipart upload; S3's own limit.
+pub const PARTS: u32 = 10_000;
+/// Smallest part that may be followed by another, bytes; S3's own limit.
+pub const PART_MIN_BYTES: u64 = 5 * 1024 * 1024;
+/// Largest body of a proposal or query, bytes. A completion names 10,000 parts at under 200 bytes.
+pub const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Largest answer that a client accepts, bytes: an object of 10,000 parts, each with blobs and
+/// checksums, stays well below.
+pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Most remembered outcomes per group: half a minute of retries at 8,000 proposals per second.
+pub const DEDUP_ENTRIES: u64 = 262_144;
+/// How long an outcome is remembered when the count does not evict it sooner, ms.
+pub const DEDUP_MS: u64 = 10 * 60 * 1000;
+/// Furthest that a proposer's clock may be from the voter's, ms.
+pub const CLOCK_SKEW_MS: u64 = 2 * 60 * 1000;
+/// How long a client goes on retrying one request, ms. Shorter than what `DEDUP_ENTRIES` covers.
+pub const CLIENT_DEADLINE_MS: u64 = 15_000;
+/// How long a single attempt may take before the client tries again, ms.
+pub const ATTEMPT_MS: u64 = 5_000;
+/// How long after its creation a blob may still be committed, ms: a week, as the longest upload
+/// of one part that anybody waits for. Past it a tombstone is no longer needed.
+pub const BLOB_COMMIT_WINDOW_MS: u64 = 7 * 24 * 3600 * 1000;
+/// How long a completed upload answers a repeated completion, ms.
+pub const COMPLETED_UPLOAD_MS: u64 = 24 * 3600 * 1000;
+/// Most completed uploads remembered per group.
+pub const COMPLETED_UPLOADS: u64 = 100_000;
+/// Most expired entries (outcomes, completed uploads, tombstones) that one command evicts: more
+/// than it can add, so the families shrink, and few enough that no command is slow.
+pub const EVICTIONS_PER_COMMAND: usize = 3;
+/// Most parts of abandoned uploads that one sweep of a sealed tablet collects.
+pub const SWEEP_PARTS: usize = 10_000;
+/// Proposals waiting for the log of one node.
+pub const PROPOSAL_QUEUE: usize = 4096;
+/// Most proposals written to the log with one sync.
+pub const LOG_BATCH_ENTRIES: usize = 1024;
+/// Most bytes of proposals written to the log with one sync.
+pub const LOG_BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// Batches that are logged and wait to be applied.
+pub const APPLY_QUEUE: usize = 8;
+/// Entries applied by a group between two flushes of its state: bounds what a restart replays.
+pub const FLUSH_EVERY_ENTRIES: u64 = 50_000;
+/// Bytes of entries applied by a group between two flushes of its state: bounds the log on disk
+/// where entries are large.
+pub const FLUSH_EVERY_BYTES: u64 = 64 * 1024 * 1024;
+/// Memory of all groups' write buffers together, bytes.
+pub const WRITE_BUFFERS_BYTES: usize = 128 * 1024 * 1024;
+/// Memory of the block cache that all groups share, bytes.
+pub const BLOCK_CACHE_BYTES: usize = 256 * 1024 * 1024;
+/// How long a watcher of the layout is kept waiting before it is told that nothing changed, ms.
+pub const LAYOUT_POLL_MS: u64 = 20_000;
+/// Buckets whose records a client remembers.
+pub const CACHED_BUCKETS: u64 = 10_000;
+/// Accounts that a client remembers.
+pub const CACHED_ACCOUNTS: u64 = 10_000;
+/// How long a client believes an account's record before asking again, ms: how long a revoked key
+/// may go on working.
+pub const ACCOUNT_TTL_MS: u64 = 5_000;
+/// How long a client believes a bucket's record without using it, ms. The key group checks it at
+/// every use.
+pub const BUCKET_TTL_MS: u64 = 60_000;

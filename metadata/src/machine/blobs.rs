@@ -1,0 +1,133 @@
+//! Blobs: committed once, garbage once, or aborted before they ever were.
+//!
+//! A blob goes one way: fresh, then live, then garbage, then forgotten; or fresh, then aborted.
+//! Which of the two ways a fresh blob goes is decided by whichever of its commit and its abortion
+//! is applied first.
+
+use std::collections::BTreeSet;
+
+use super::Batch;
+use crate::command::{GarbageKey, KeyOutcome};
+use crate::id::{BlobId, BucketId, ObjectKey};
+use crate::keys::{self, Family, end_of};
+use crate::limits::{BLOB_COMMIT_WINDOW_MS, EVICTIONS_PER_COMMAND};
+use crate::record::{BlobRecord, BlobRef, BlobState, Content, Debt, DebtRecord, Garbage};
+use crate::store::{Reader, StoreError, scan};
+
+/// When a blob's id was made, ms since 1970: the first 48 bits of a UUIDv7.
+pub(crate) fn made_ms(blob: BlobId) -> u64 {
+    u64::try_from(blob.as_u128() >> 80).expect("48 bits fit")
+}
+
+impl Batch<'_> {
+    /// The first blob of `content` that must not be committed.
+    pub(super) fn refused_blob(&self, content: &Content) -> Result<Option<BlobId>, StoreError> {
+        let mut named = BTreeSet::new();
+        for blob in content.blobs() {
+            if !named.insert(blob.id)
+                || self.is_too_old(blob.id)
+                || self.state.get(&keys::tombstone(blob.id))?.is_some()
+                || self.state.get(&keys::blob(blob.id))?.is_some()
+            {
+                return Ok(Some(blob.id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_too_old(&self, blob: BlobId) -> bool {
+        made_ms(blob).saturating_add(BLOB_COMMIT_WINDOW_MS) < self.header.clock_ms
+    }
+
+    /// Commits the blobs of `content` for an object or upload, with what is owed of them.
+    pub(super) fn commit_blobs(
+        &mut self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        content: &Content,
+        debts: &[Debt],
+    ) {
+        for blob in content.blobs() {
+            self.state.put(
+                keys::blob(blob.id),
+                &BlobRecord {
+                    blob: blob.clone(),
+                    bucket,
+                    key: key.clone(),
+                    state: BlobState::Live,
+                },
+            );
+        }
+        let since_ms = self.header.clock_ms;
+        for debt in debts {
+            self.state.put(keys::debt(debt), &DebtRecord { since_ms });
+        }
+    }
+
+    /// Puts blobs that nothing names any more on the garbage queue.
+    pub(super) fn discard_all<'b>(
+        &mut self,
+        blobs: impl Iterator<Item = &'b BlobRef>,
+    ) -> Result<(), StoreError> {
+        for blob in blobs {
+            let key = keys::blob(blob.id);
+            let record = self.state.record::<BlobRecord>(&key)?;
+            let mut record = record.expect("what was named was committed");
+            assert_eq!(record.state, BlobState::Live, "a blob is named once");
+            record.state = BlobState::Garbage;
+            self.state.put(key, &record);
+            let since_ms = self.header.clock_ms;
+            self.state.put(
+                keys::garbage(since_ms, blob.id),
+                &Garbage {
+                    since_ms,
+                    blob: record.blob,
+                    bucket: record.bucket,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn abort_blob(&mut self, blob: BlobId) -> Result<KeyOutcome, StoreError> {
+        if self.state.get(&keys::blob(blob))?.is_some() {
+            return Ok(KeyOutcome::BlobCommitted);
+        }
+        // A blob past the window can't be committed anyway and needs no tombstone.
+        if !self.is_too_old(blob) {
+            let since = self.header.clock_ms.to_be_bytes().to_vec();
+            self.state.put_bytes(keys::tombstone(blob), since);
+        }
+        // Tombstones sort by their blobs' age, so the outdated ones come first.
+        let from = keys::family(Family::Tombstone);
+        for (key, _) in scan(&self.state, &from, &end_of(&from), EVICTIONS_PER_COMMAND)? {
+            let id = key[1..].try_into().expect("a tombstone's key has 17 bytes");
+            if !self.is_too_old(BlobId::from_bytes(id)) {
+                break;
+            }
+            self.state.delete(key);
+        }
+        Ok(KeyOutcome::BlobAborted)
+    }
+
+    pub(super) fn repay_debts(&mut self, debts: &[Debt]) -> Result<KeyOutcome, StoreError> {
+        for debt in debts {
+            self.state.delete(keys::debt(debt));
+        }
+        Ok(KeyOutcome::DebtsRepaid)
+    }
+
+    pub(super) fn drop_garbage(
+        &mut self,
+        entries: &[GarbageKey],
+    ) -> Result<KeyOutcome, StoreError> {
+        for entry in entries {
+            let key = keys::garbage(entry.since_ms, entry.blob);
+            if self.state.get(&key)?.is_some() {
+                self.state.delete(key);
+                self.state.delete(keys::blob(entry.blob));
+            }
+        }
+        Ok(KeyOutcome::GarbageDropped)
+    }
+}

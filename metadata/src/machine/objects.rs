@@ -1,0 +1,141 @@
+//! Objects: stored, replaced, removed, under preconditions that are decided here.
+
+use super::Batch;
+use crate::command::{KeyOutcome, Preconditions, PutObject, Stored, TagMatch};
+use crate::id::{BucketId, ObjectKey};
+use crate::keys;
+use crate::record::{ETag, ObjectBody, ObjectHead};
+use crate::store::StoreError;
+
+impl TagMatch {
+    fn matches(&self, etag: &ETag) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(tags) => tags.contains(etag),
+        }
+    }
+}
+
+impl Preconditions {
+    /// Why an object must not be stored over `current`, or none if it may.
+    pub(super) fn refuse_store(&self, current: Option<&ObjectHead>) -> Option<KeyOutcome> {
+        match current {
+            None if self.if_match.is_some() => Some(KeyOutcome::NoSuchKey),
+            None => None,
+            Some(head) => (!self.hold_of(head)).then_some(KeyOutcome::PreconditionFailed),
+        }
+    }
+
+    /// Whether they hold of an object that is there.
+    pub(super) fn hold_of(&self, head: &ObjectHead) -> bool {
+        let seconds = |ms: u64| ms / 1000;
+        self.if_match
+            .as_ref()
+            .is_none_or(|tags| tags.matches(&head.etag))
+            && self
+                .if_none_match
+                .as_ref()
+                .is_none_or(|tags| !tags.matches(&head.etag))
+            && self
+                .if_modified_ms
+                .is_none_or(|ms| seconds(ms) == seconds(head.modified_ms))
+            && self
+                .if_size_bytes
+                .is_none_or(|size| size == head.size_bytes)
+    }
+}
+
+impl Batch<'_> {
+    pub(super) fn put_object(
+        &mut self,
+        bucket: BucketId,
+        put: &PutObject,
+    ) -> Result<KeyOutcome, StoreError> {
+        if let Some(refusal) = self.tablet_refuses(bucket, put.key.as_bytes())? {
+            return Ok(refusal);
+        }
+        let current = self.current_head(bucket, &put.key)?;
+        if let Some(refusal) = put.preconditions.refuse_store(current.as_ref()) {
+            return Ok(refusal);
+        }
+        if let Some(blob) = self.refused_blob(&put.version.body.content)? {
+            return Ok(KeyOutcome::BlobRefused { blob });
+        }
+        self.commit_blobs(bucket, &put.key, &put.version.body.content, &put.debts);
+        let stored = self.replace_object(
+            bucket,
+            &put.key,
+            current.as_ref(),
+            put.version.head.clone(),
+            &put.version.body,
+        )?;
+        Ok(KeyOutcome::Stored(stored))
+    }
+
+    pub(super) fn delete_object(
+        &mut self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        preconditions: &Preconditions,
+    ) -> Result<KeyOutcome, StoreError> {
+        if let Some(refusal) = self.tablet_refuses(bucket, key.as_bytes())? {
+            return Ok(refusal);
+        }
+        // S3 counts a deletion of what is not there as done, whatever its preconditions.
+        let Some(head) = self.current_head(bucket, key)? else {
+            return Ok(KeyOutcome::Deleted { existed: false });
+        };
+        if !preconditions.hold_of(&head) {
+            return Ok(KeyOutcome::PreconditionFailed);
+        }
+        self.discard_version(bucket, key, &head)?;
+        self.state.delete(keys::current(bucket, key.as_bytes()));
+        Ok(KeyOutcome::Deleted { existed: true })
+    }
+
+    pub(super) fn current_head(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+    ) -> Result<Option<ObjectHead>, StoreError> {
+        self.state.record(&keys::current(bucket, key.as_bytes()))
+    }
+
+    /// Makes a new current version whose blobs are committed, and discards the one it replaces.
+    pub(super) fn replace_object(
+        &mut self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        replaced: Option<&ObjectHead>,
+        mut head: ObjectHead,
+        body: &ObjectBody,
+    ) -> Result<Stored, StoreError> {
+        if let Some(replaced) = replaced {
+            self.discard_version(bucket, key, replaced)?;
+        }
+        head.size_bytes = body.content.size_bytes();
+        head.sequence = self.next_sequence();
+        head.modified_ms = self.header.clock_ms;
+        self.state
+            .put(keys::body(bucket, key.as_bytes(), head.sequence), body);
+        self.state.put(keys::current(bucket, key.as_bytes()), &head);
+        Ok(Stored {
+            sequence: head.sequence,
+            modified_ms: head.modified_ms,
+        })
+    }
+
+    fn discard_version(
+        &mut self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        head: &ObjectHead,
+    ) -> Result<(), StoreError> {
+        let stored = keys::body(bucket, key.as_bytes(), head.sequence);
+        let body = self.state.record::<ObjectBody>(&stored)?;
+        let body = body.expect("every head has a body");
+        self.discard_all(body.content.blobs())?;
+        self.state.delete(stored);
+        Ok(())
+    }
+}

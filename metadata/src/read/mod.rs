@@ -1,0 +1,305 @@
+//! How queries are answered from one consistent view of a group's records.
+
+mod list;
+
+use crate::id::{BlobId, BucketId, DiskId, GroupId, ObjectKey, UploadId};
+use crate::keys::{self, Family, end_of};
+use crate::limits::{PAGE_ITEMS, PARTS};
+use crate::machine::{ClusterRecord, read_header, tablet_of};
+use crate::query::{
+    Answer, ClusterState, DEBTS_COUNTED, DebtCount, KeyAnswer, KeyQuery, ListedDebt, PartPage,
+    Query, SystemAnswer, SystemQuery,
+};
+use crate::record::{
+    Account, BlobRecord, Bucket, Debt, DebtRecord, Garbage, ObjectHead, ObjectVersion, TabletState,
+    Upload,
+};
+use crate::store::{Reader, StoreError, damaged, decode, get, scan};
+
+/// Answers a query of `group`.
+///
+/// # Errors
+/// When the store fails or is damaged.
+pub fn answer(group: GroupId, view: &dyn Reader, query: &Query) -> Result<Answer, StoreError> {
+    match (group.is_system(), query) {
+        (true, Query::System(query)) => Ok(Answer::System(system(view, query)?)),
+        (false, Query::Keys(query)) => Ok(Answer::Keys(keys_query(view, query)?)),
+        _ => Ok(Answer::WrongGroup),
+    }
+}
+
+/// The number of items of a page: what was asked, within the bound.
+fn page(max: u32) -> usize {
+    (max as usize).min(PAGE_ITEMS)
+}
+
+fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreError> {
+    Ok(match query {
+        SystemQuery::Bucket { name } => SystemAnswer::Bucket(get(view, &keys::bucket(name))?),
+        SystemQuery::BucketById { id } => bucket_by_id(view, *id)?,
+        SystemQuery::Buckets {
+            owner,
+            prefix,
+            after,
+            max,
+        } => buckets(view, owner.as_deref(), prefix, after.as_deref(), page(*max))?,
+        SystemQuery::Account { access_key } => {
+            SystemAnswer::Account(get(view, &keys::account(access_key))?)
+        }
+        SystemQuery::Accounts { after, max } => accounts(view, after.as_deref(), page(*max))?,
+        // The service waits; the answer is the same.
+        SystemQuery::Cluster | SystemQuery::WaitLayout { .. } => {
+            let record = get::<ClusterRecord>(view, &keys::cluster())?;
+            SystemAnswer::Cluster(record.map(|record| {
+                Box::new(ClusterState {
+                    cluster: record.cluster,
+                    key_groups: record.key_groups,
+                    layout: record.layout,
+                })
+            }))
+        }
+    })
+}
+
+fn bucket_by_id(view: &dyn Reader, id: BucketId) -> Result<SystemAnswer, StoreError> {
+    let was_allocated = id.0 >= 1 && id.0 <= read_header(view)?.last_bucket;
+    let bucket = match view.get(&keys::bucket_name(id))? {
+        None => None,
+        Some(name) => {
+            let mut key = keys::family(Family::Bucket);
+            key.extend_from_slice(&name);
+            get::<Bucket>(view, &key)?
+        }
+    };
+    Ok(SystemAnswer::BucketById {
+        bucket,
+        was_allocated,
+    })
+}
+
+fn buckets(
+    view: &dyn Reader,
+    owner: Option<&str>,
+    prefix: &str,
+    after: Option<&str>,
+    max: usize,
+) -> Result<SystemAnswer, StoreError> {
+    let place = |name: &str| match owner {
+        Some(owner) => keys::owned_bucket(owner, name),
+        None => keys::bucket(name),
+    };
+    let to = end_of(&place(prefix));
+    let from = after.map_or_else(|| place(prefix), |after| following(place(after)));
+    let mut found = scan(view, &from.max(place(prefix)), &to, max + 1)?;
+    let more = found.len() > max;
+    found.truncate(max);
+    let mut buckets = Vec::with_capacity(found.len());
+    for (key, value) in &found {
+        if owner.is_none() {
+            buckets.push(decode(key, value)?);
+            continue;
+        }
+        let mut by_name = keys::family(Family::Bucket);
+        by_name.extend_from_slice(&key[place("").len()..]);
+        // Both records are written by the same commands.
+        buckets.push(get(view, &by_name)?.expect("an owned bucket exists"));
+    }
+    Ok(SystemAnswer::Buckets { buckets, more })
+}
+
+fn accounts(
+    view: &dyn Reader,
+    after: Option<&str>,
+    max: usize,
+) -> Result<SystemAnswer, StoreError> {
+    let family = keys::family(Family::Account);
+    let from = after.map_or_else(|| family.clone(), |after| following(keys::account(after)));
+    let found = scan(view, &from, &end_of(&family), max + 1)?;
+    let more = found.len() > max;
+    let accounts = found
+        .iter()
+        .take(max)
+        .map(|(key, value)| decode::<Account>(key, value));
+    Ok(SystemAnswer::Accounts {
+        accounts: accounts.collect::<Result<_, _>>()?,
+        more,
+    })
+}
+
+/// The least key above `key`.
+fn following(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+fn keys_query(view: &dyn Reader, query: &KeyQuery) -> Result<KeyAnswer, StoreError> {
+    let tablet = match query {
+        KeyQuery::GetObject { bucket, key }
+        | KeyQuery::GetUpload { bucket, key, .. }
+        | KeyQuery::ListParts { bucket, key, .. } => Some((*bucket, key.as_bytes())),
+        KeyQuery::ListObjects { bucket, list } | KeyQuery::ListVersions { bucket, list } => {
+            Some((*bucket, list.prefix.as_bytes()))
+        }
+        KeyQuery::ListUploads { bucket, prefix, .. } => Some((*bucket, prefix.as_bytes())),
+        KeyQuery::DebtCounts
+        | KeyQuery::ListDebts { .. }
+        | KeyQuery::ListGarbage { .. }
+        | KeyQuery::Blob { .. } => None,
+    };
+    if let Some((bucket, key)) = tablet {
+        match tablet_of(view, bucket, key)?.map(|tablet| tablet.state) {
+            Some(TabletState::Open) => {}
+            Some(TabletState::Sealed) => return Ok(KeyAnswer::TabletSealed),
+            None => return Ok(KeyAnswer::NoTablet),
+        }
+    }
+    Ok(match query {
+        KeyQuery::GetObject { bucket, key } => KeyAnswer::Object(object(view, *bucket, key)?),
+        // Without versioning a bucket's versions are its current objects.
+        KeyQuery::ListObjects { bucket, list } | KeyQuery::ListVersions { bucket, list } => {
+            KeyAnswer::Objects(list::objects(view, *bucket, list)?)
+        }
+        KeyQuery::ListUploads {
+            bucket,
+            prefix,
+            delimiter,
+            start,
+            max,
+        } => KeyAnswer::Uploads(list::uploads(
+            view,
+            *bucket,
+            prefix.as_bytes(),
+            delimiter.as_bytes(),
+            start.as_ref(),
+            page(*max),
+        )?),
+        KeyQuery::GetUpload {
+            bucket,
+            key,
+            upload,
+        } => KeyAnswer::Upload(
+            get::<Upload>(view, &keys::upload(*bucket, key.as_bytes(), *upload))?.map(Box::new),
+        ),
+        KeyQuery::ListParts {
+            bucket,
+            key,
+            upload,
+            after,
+            max,
+        } => KeyAnswer::Parts(parts(view, *bucket, key, *upload, *after, *max)?.map(Box::new)),
+        KeyQuery::DebtCounts => KeyAnswer::DebtCounts(debt_counts(view)?),
+        KeyQuery::ListDebts { disk, after, max } => debts(view, *disk, after.as_ref(), page(*max))?,
+        KeyQuery::ListGarbage { before_ms, max } => garbage(view, *before_ms, page(*max))?,
+        KeyQuery::Blob { blob } => {
+            KeyAnswer::Blob(get::<BlobRecord>(view, &keys::blob(*blob))?.map(Box::new))
+        }
+    })
+}
+
+fn object(
+    view: &dyn Reader,
+    bucket: BucketId,
+    key: &ObjectKey,
+) -> Result<Option<Box<ObjectVersion>>, StoreError> {
+    let Some(head) = get::<ObjectHead>(view, &keys::current(bucket, key.as_bytes()))? else {
+        return Ok(None);
+    };
+    let body = get(view, &keys::body(bucket, key.as_bytes(), head.sequence))?;
+    let body = body.expect("every head has a body");
+    Ok(Some(Box::new(ObjectVersion { head, body })))
+}
+
+fn parts(
+    view: &dyn Reader,
+    bucket: BucketId,
+    key: &ObjectKey,
+    upload: UploadId,
+    after: u32,
+    max: u32,
+) -> Result<Option<PartPage>, StoreError> {
+    let Some(record) = get(view, &keys::upload(bucket, key.as_bytes(), upload))? else {
+        return Ok(None);
+    };
+    let max = max.min(PARTS) as usize;
+    let from = following(keys::part(bucket, key.as_bytes(), upload, after));
+    let to = end_of(&keys::parts(bucket, key.as_bytes(), upload));
+    let found = scan(view, &from, &to, max + 1)?;
+    let parts = found
+        .iter()
+        .take(max)
+        .map(|(key, value)| decode(key, value));
+    Ok(Some(PartPage {
+        upload: record,
+        parts: parts.collect::<Result<_, _>>()?,
+        more: found.len() > max,
+    }))
+}
+
+fn debt_counts(view: &dyn Reader) -> Result<Vec<DebtCount>, StoreError> {
+    let from = keys::family(Family::Debt);
+    let to = end_of(&from);
+    let mut counts: Vec<DebtCount> = Vec::new();
+    let mut cursor = view.cursor();
+    cursor.seek(&from)?;
+    let mut walked = 0;
+    while walked < DEBTS_COUNTED
+        && let Some((key, _)) = cursor.entry()
+        && key < to.as_slice()
+    {
+        let disk = parse_debt(key)?.disk;
+        match counts.last_mut() {
+            Some(last) if last.disk == disk => last.shards += 1,
+            _ => counts.push(DebtCount { disk, shards: 1 }),
+        }
+        walked += 1;
+        cursor.advance()?;
+    }
+    Ok(counts)
+}
+
+fn parse_debt(key: &[u8]) -> Result<Debt, StoreError> {
+    let malformed = || crate::codec::CodecError::Malformed("the key of a debt".to_owned());
+    keys::parse_debt(key).ok_or_else(|| damaged(key, malformed()))
+}
+
+fn debts(
+    view: &dyn Reader,
+    disk: Option<DiskId>,
+    after: Option<&Debt>,
+    max: usize,
+) -> Result<KeyAnswer, StoreError> {
+    let range = disk.map_or_else(|| keys::family(Family::Debt), keys::debts_of);
+    let from = after.map_or_else(|| range.clone(), |after| following(keys::debt(after)));
+    let found = scan(view, &from.max(range.clone()), &end_of(&range), max + 1)?;
+    let mut debts = Vec::with_capacity(found.len());
+    for (key, value) in found.iter().take(max) {
+        let debt = parse_debt(key)?;
+        debts.push(ListedDebt {
+            since_ms: decode::<DebtRecord>(key, value)?.since_ms,
+            blob: get(view, &keys::blob(blob_of(&debt)))?,
+            debt,
+        });
+    }
+    Ok(KeyAnswer::Debts {
+        debts,
+        more: found.len() > max,
+    })
+}
+
+fn blob_of(debt: &Debt) -> BlobId {
+    debt.shard.chunk.blob
+}
+
+fn garbage(view: &dyn Reader, before_ms: u64, max: usize) -> Result<KeyAnswer, StoreError> {
+    let from = keys::family(Family::Garbage);
+    let to = keys::garbage(before_ms, BlobId::from_u128(0));
+    let found = scan(view, &from, &to, max + 1)?;
+    let entries = found
+        .iter()
+        .take(max)
+        .map(|(key, value)| decode::<Garbage>(key, value));
+    Ok(KeyAnswer::Garbage {
+        entries: entries.collect::<Result<_, _>>()?,
+        more: found.len() > max,
+    })
+}

@@ -1,0 +1,100 @@
+//! The messages between a client and a voter: HTTP `POST`, each body one version byte and a CBOR
+//! value.
+//!
+//! | path | body | answer with 200 |
+//! | --- | --- | --- |
+//! | `/v1/meta/propose` | [`ProposeRequest`] | [`crate::command::Outcome`] |
+//! | `/v1/meta/query` | [`QueryRequest`] | [`crate::query::Answer`] |
+//!
+//! Any other status carries a [`Refusal`].
+
+use http::StatusCode;
+use minicbor::{Decode, Encode};
+
+use crate::codec::Record;
+use crate::command::Proposal;
+use crate::id::GroupId;
+use crate::query::Query;
+
+/// Every path of this protocol begins so.
+pub const PATH_PREFIX: &str = "/v1/meta/";
+/// Where proposals go.
+pub const PROPOSE_PATH: &str = "/v1/meta/propose";
+/// Where queries go.
+pub const QUERY_PATH: &str = "/v1/meta/query";
+
+/// Asks a voter to have a proposal decided.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct ProposeRequest {
+    /// The group meant.
+    #[n(0)]
+    pub group: GroupId,
+    /// The proposal.
+    #[n(1)]
+    pub proposal: Proposal,
+}
+
+/// Asks a voter to answer a query.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct QueryRequest {
+    /// The group meant.
+    #[n(0)]
+    pub group: GroupId,
+    /// The query.
+    #[n(1)]
+    pub query: Query,
+}
+
+/// Why a voter did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+#[cbor(index_only)]
+pub enum Refusal {
+    /// It does not host the group. Nothing was done.
+    #[n(0)]
+    #[error("the group is not hosted there")]
+    NotHere,
+    /// The group's storage failed. The proposal may have been logged.
+    #[n(1)]
+    #[error("the group is stopped")]
+    Stopped,
+    /// The clocks of proposer and voter differ too much. Nothing was done.
+    #[n(2)]
+    #[error("the clocks of client and voter differ too much")]
+    ClockSkew,
+    /// The message is not of this protocol or version. Nothing was done.
+    #[n(3)]
+    #[error("the voter does not understand the message")]
+    Malformed,
+    /// The message is larger than [`crate::limits::MESSAGE_BYTES`]. Nothing was done.
+    #[n(4)]
+    #[error("the message is too large")]
+    TooLarge,
+}
+
+impl Refusal {
+    /// The HTTP status it travels with.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::NotHere => StatusCode::MISDIRECTED_REQUEST,
+            Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ClockSkew => StatusCode::PRECONDITION_FAILED,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+
+    /// Whether the proposal was certainly not logged.
+    pub fn is_certain(self) -> bool {
+        self != Self::Stopped
+    }
+}
+
+impl Record for ProposeRequest {
+    const VERSION: u8 = 1;
+}
+impl Record for QueryRequest {
+    const VERSION: u8 = 1;
+}
+impl Record for Refusal {
+    const VERSION: u8 = 1;
+}
