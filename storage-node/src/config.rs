@@ -1,0 +1,211 @@
+//! Settings of a storage node: a TOML file, over it the environment (`RIQUET_...`), over it flags.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use riquet_cluster::id::DiskId;
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Stores shards.
+    Data,
+    /// Hosts metadata groups.
+    Meta,
+}
+
+/// One disk of the node.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskSettings {
+    /// Folder of the disk.
+    pub path: PathBuf,
+    /// The disk that should be there; an empty folder becomes it.
+    pub id: DiskId,
+}
+
+/// Settings of a node; see [`Settings::load`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The node's name, unique in the cluster, as in the layout.
+    pub name: String,
+    /// The site it stands at.
+    pub site: String,
+    /// `host:port` to serve on.
+    pub listen: String,
+    /// What it does.
+    pub roles: Vec<Role>,
+    /// Folder of what is not on the data disks: the metadata groups lie in `meta` there.
+    pub data_dir: PathBuf,
+    /// The data disks.
+    #[serde(default)]
+    pub disks: Vec<DiskSettings>,
+    /// `host:port` of the metadata nodes.
+    pub metadata: Vec<String>,
+    /// Development only: the partition file that connections to other sites obey.
+    pub fault_file: Option<PathBuf>,
+    /// Length of a segment file; by default 1/1024 of the filesystem, from 64 MiB to 1 GiB.
+    pub segment_bytes: Option<u64>,
+    /// Memory for shards on their way to one disk.
+    #[serde(default = "default_buffer_bytes")]
+    pub write_buffer_bytes: usize,
+    /// Memory for shards on their way from one disk.
+    #[serde(default = "default_buffer_bytes")]
+    pub read_buffer_bytes: usize,
+    /// Metadata groups for keys that this node hosts; fixed when its `data_dir` is first used.
+    #[serde(default = "default_key_groups")]
+    pub key_groups: u32,
+}
+
+fn default_buffer_bytes() -> usize {
+    32 << 20
+}
+
+fn default_key_groups() -> u32 {
+    8
+}
+
+/// The command line of `riquet-storage-node`.
+#[derive(Debug, Parser)]
+#[command(name = "riquet-storage-node", version, about = "A Riquet storage node")]
+pub struct Flags {
+    /// The settings file (TOML).
+    #[arg(long, env = "RIQUET_CONFIG")]
+    config: Option<PathBuf>,
+    /// The node's name.
+    #[arg(long, env = "RIQUET_NAME")]
+    name: Option<String>,
+    /// The site it stands at.
+    #[arg(long, env = "RIQUET_SITE")]
+    site: Option<String>,
+    /// host:port to serve on.
+    #[arg(long, env = "RIQUET_LISTEN")]
+    listen: Option<String>,
+    /// data, meta, or both.
+    #[arg(long, env = "RIQUET_ROLES", value_delimiter = ',')]
+    roles: Option<Vec<String>>,
+    /// Folder of what is not on the data disks.
+    #[arg(long, env = "RIQUET_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// host:port of the metadata nodes.
+    #[arg(long, env = "RIQUET_METADATA", value_delimiter = ',')]
+    metadata: Option<Vec<String>>,
+    /// Development only: the partition file.
+    #[arg(long, env = "RIQUET_FAULT_FILE")]
+    fault_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The settings that a command line and its file amount to, checked.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] says what is missing, unknown or inconsistent.
+    pub fn load(flags: &Flags) -> Result<Self, Error> {
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
+        let mut builder = config::Config::builder();
+        if let Some(path) = &flags.config {
+            let file = config::File::from(path.clone()).format(config::FileFormat::Toml);
+            builder = builder.add_source(file);
+        }
+        let build = || -> Result<Self, config::ConfigError> {
+            builder
+                .set_override_option("name", flags.name.clone())?
+                .set_override_option("site", flags.site.clone())?
+                .set_override_option("listen", flags.listen.clone())?
+                .set_override_option("roles", flags.roles.clone())?
+                .set_override_option("data_dir", text(&flags.data_dir))?
+                .set_override_option("metadata", flags.metadata.clone())?
+                .set_override_option("fault_file", text(&flags.fault_file))?
+                .build()?
+                .try_deserialize()
+        };
+        let settings = build().map_err(|error| Error::Settings(error.to_string()))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |why: &str| Err(Error::Settings(why.to_owned()));
+        if self.roles.is_empty() {
+            return refuse("roles: at least one of data and meta");
+        }
+        if self.has(Role::Data) && self.disks.is_empty() {
+            return refuse("role data needs at least one entry in disks");
+        }
+        if self.metadata.is_empty() {
+            return refuse("metadata: at least one host:port");
+        }
+        if self.key_groups == 0 {
+            return refuse("key_groups: at least 1");
+        }
+        for (i, disk) in self.disks.iter().enumerate() {
+            let twin = |other: &DiskSettings| other.id == disk.id || other.path == disk.path;
+            if self.disks[..i].iter().any(twin) {
+                return Err(Error::Settings(format!(
+                    "disks: {} is there twice",
+                    disk.id
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the node has this role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, flags: &[&str]) -> Result<Settings, Error> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        std::fs::write(&path, file).unwrap();
+        let path = path.to_str().unwrap();
+        let args = ["node", "--config", path]
+            .into_iter()
+            .chain(flags.iter().copied());
+        Settings::load(&Flags::parse_from(args))
+    }
+
+    const FILE: &str = r#"
+        name = "toulouse-1"
+        site = "toulouse"
+        listen = "127.0.0.1:0"
+        roles = ["data"]
+        data_dir = "/srv/riquet"
+        metadata = ["127.0.0.1:1"]
+        [[disks]]
+        path = "/srv/disk-0"
+        id = "00000000000000000000000000000007"
+    "#;
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let settings = load(FILE, &["--name", "other", "--roles", "data,meta"]).unwrap();
+        assert_eq!(settings.name, "other");
+        assert_eq!(settings.site, "toulouse");
+        assert_eq!(settings.roles, [Role::Data, Role::Meta]);
+        assert_eq!(settings.disks[0].id, DiskId::from_u128(7));
+        assert_eq!(settings.key_groups, 8);
+    }
+
+    #[test]
+    fn unknown_missing_and_doubled_settings_are_refused() {
+        assert!(load(&format!("nmae = \"x\"\n{FILE}"), &[]).is_err());
+        assert!(load(&FILE.replace("site", "# site"), &[]).is_err());
+        assert!(load(&FILE.replace("[\"data\"]", "[]"), &[]).is_err());
+        let twice = FILE.replace("[[disks]]", "") + FILE.split_once("[[disks]]").unwrap().1;
+        assert!(load(&twice, &[]).is_err());
+        let disks = FILE.split_once("[[disks]]").unwrap().1;
+        assert!(load(&format!("{FILE}[[disks]]{disks}"), &[]).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! The process: settings, disks, metadata groups, server, and a stop in good order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use riquet_cluster::transport::partition::PartitionedDialer;
+use riquet_cluster::transport::{TcpDialer, Transport};
+use riquet_metadata::rocks::SoloLog;
+use riquet_metadata::{Client, MetadataService};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{DiskSettings, Flags, Role, Settings};
+use crate::error::{Error, IoContext};
+use crate::server::{DiskSlot, Node, NodeLayout, serve};
+use crate::store::{Env, OsEnv, ShardStore, StoreOptions};
+
+/// Threads for blocking I/O over all disks: more would queue in the devices all the same.
+const MAX_BLOCKING_THREADS: usize = 64;
+
+/// Bounds of a segment file's default length.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 30;
+
+/// Runs a storage node from its command line until it is told to stop.
+pub fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("RIQUET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let flags = Flags::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .build()
+        .doing("start the runtime");
+    let done = runtime.and_then(|runtime| {
+        let settings = Settings::load(&flags)?;
+        runtime.block_on(run(settings))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "storage node ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a storage node until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`Error::Io`] if the address can't be served; [`Error::Metadata`] if the metadata groups can't
+/// be opened. A disk that can't be opened is reported and left out of service.
+pub async fn run(settings: Settings) -> Result<(), Error> {
+    raise_file_limit();
+    let mut terminate = signal(SignalKind::terminate()).doing("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).doing("listen for SIGINT")?;
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|error| Error::Settings(format!("metrics: {error}")))?;
+    let listener = TcpListener::bind(&settings.listen)
+        .await
+        .doing("bind the address")?;
+    let address = listener.local_addr().doing("ask for the bound address")?;
+    let transport = transport(&settings)?;
+    let client = Client::new(transport, settings.metadata.clone());
+    let opened = tokio::task::spawn_blocking(move || -> Result<_, Error> {
+        let metadata = open_metadata(&settings)?;
+        Ok((open_disks(&settings), metadata, settings))
+    });
+    let (disks, metadata, settings) = opened.await.map_err(|_| Error::Stopped)??;
+    let name = settings.name.clone();
+    let layout = NodeLayout::default();
+    let node = Arc::new(Node {
+        settings,
+        disks,
+        layout,
+        metadata,
+        metrics,
+    });
+    let follower = tokio::spawn({
+        let node = Arc::clone(&node);
+        async move { node.layout.follow(client).await }
+    });
+    tracing::info!(name, %address, "storage node serves");
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        // A voter follows the layout from itself: its own long poll would keep the server open.
+        follower.abort();
+    };
+    serve(Arc::clone(&node), listener, stop).await;
+    close_disks(&node).await;
+    Ok(())
+}
+
+/// Each segment is an open file, and so are the index's tables.
+fn raise_file_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    ) {
+        tracing::warn!(%error, "the limit of open files stays");
+    }
+}
+
+fn transport(settings: &Settings) -> Result<Transport, Error> {
+    let Some(path) = &settings.fault_file else {
+        return Ok(Transport::tcp());
+    };
+    let dialer = PartitionedDialer::watch(Arc::new(TcpDialer), settings.site.clone(), path.clone())
+        .doing("read the partition file")?;
+    Ok(Transport::new(Arc::new(dialer)))
+}
+
+fn open_metadata(settings: &Settings) -> Result<Option<MetadataService>, Error> {
+    if !settings.has(Role::Meta) {
+        return Ok(None);
+    }
+    let path = settings.data_dir.join("meta");
+    std::fs::create_dir_all(&path).doing("create the metadata folder")?;
+    let log = SoloLog::open(&path, settings.key_groups)?;
+    Ok(Some(MetadataService::new(Arc::new(log))))
+}
+
+fn open_disks(settings: &Settings) -> BTreeMap<riquet_cluster::id::DiskId, DiskSlot> {
+    if !settings.has(Role::Data) {
+        return BTreeMap::new();
+    }
+    let open = |disk: &DiskSettings| match open_disk(settings, disk) {
+        Ok(store) => (disk.id, DiskSlot::Open(Arc::new(store))),
+        Err(error) => {
+            let path = disk.path.display();
+            tracing::error!(%error, %path, disk = %disk.id, "disk not in service");
+            (disk.id, DiskSlot::Refused(error.to_string()))
+        }
+    };
+    // Side by side: each may have a recovery to do.
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = settings
+            .disks
+            .iter()
+            .map(|disk| scope.spawn(move || open(disk)))
+            .collect();
+        opening
+            .into_iter()
+            .map(|thread| thread.join().expect("opening does not panic"))
+            .collect()
+    })
+}
+
+fn open_disk(settings: &Settings, disk: &DiskSettings) -> Result<ShardStore, Error> {
+    let env = OsEnv;
+    env.create_dir(&disk.path)
+        .doing("create the disk's folder")?;
+    let options = StoreOptions {
+        segment_bytes: settings
+            .segment_bytes
+            .map_or_else(|| segment_bytes(&disk.path), Ok)?,
+        write_buffer_bytes: settings.write_buffer_bytes,
+        read_buffer_bytes: settings.read_buffer_bytes,
+        ..StoreOptions::new(&disk.path, disk.id)
+    };
+    ShardStore::open(Arc::new(env), &options)
+}
+
+fn segment_bytes(path: &Path) -> Result<u64, Error> {
+    let total_bytes = OsEnv
+        .space(path)
+        .doing("ask for the size of the disk")?
+        .total_bytes;
+    let bytes = (total_bytes / 1024).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
+    Ok(bytes.next_multiple_of(1 << 20))
+}
+
+async fn close_disks(node: &Node) {
+    for (id, slot) in &node.disks {
+        if let DiskSlot::Open(store) = slot
+            && let Err(error) = store.close().await
+        {
+            tracing::warn!(%error, disk = %id, "disk not closed in good order; it will be recovered");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a node knows of the cluster: its id and its newest layout's epoch.
+//!
+//! A node serves before it has heard of any layout: a cluster is bootstrapped through nodes that
+//! run already. Until then nothing is newer than a request.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::HeaderMap;
+use riquet_cluster::id::{ClusterId, Epoch};
+use riquet_cluster::wire::shard::{CLUSTER, EPOCH, ErrorCode};
+use riquet_metadata::{Client, LayoutWatch};
+
+use super::answer::Refusal;
+
+/// Pause between attempts to learn the first layout.
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
+
+/// The layout as far as a storage node is concerned.
+#[derive(Default)]
+pub struct NodeLayout {
+    watch: OnceLock<LayoutWatch>,
+}
+
+impl NodeLayout {
+    /// Learns the layout from the metadata nodes, however long that takes, and follows it from then on.
+    pub async fn follow(&self, client: Client) {
+        loop {
+            match LayoutWatch::start(client.clone()).await {
+                Ok(watch) => {
+                    tracing::info!(epoch = %watch.load().epoch, "following the layout");
+                    // Only this function sets it, and it is called once.
+                    let _ = self.watch.set(watch);
+                    return;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "no layout yet");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Cluster and epoch, once known.
+    pub(super) fn known(&self) -> Option<(ClusterId, Epoch)> {
+        let layout = self.watch.get()?.load();
+        Some((layout.cluster, layout.epoch))
+    }
+
+    /// Refuses requests of other clusters.
+    pub(super) fn check_cluster(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some((cluster, _)) = self.known() else {
+            return Ok(());
+        };
+        let theirs = text(headers, CLUSTER).and_then(|text| text.parse().ok());
+        if theirs != Some(cluster) {
+            return Err(Refusal::malformed(format!(
+                "this node is of cluster {cluster}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Refuses requests that were placed by an older layout than the node's.
+    pub(super) fn check_epoch(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let theirs = text(headers, EPOCH)
+            .and_then(|text| text.parse().ok())
+            .map(Epoch)
+            .ok_or_else(|| Refusal::malformed("no layout epoch"))?;
+        match self.known() {
+            Some((_, ours)) if theirs < ours => {
+                let why = format!("this node has layout epoch {ours}");
+                Err(Refusal::new(ErrorCode::NewerLayout, why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the node's epoch on an answer.
+    pub(super) fn stamp(&self, headers: &mut HeaderMap) {
+        if let Some((_, epoch)) = self.known() {
+            headers.insert(EPOCH, HeaderValue::from(epoch.0));
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

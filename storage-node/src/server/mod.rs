@@ -1,0 +1,157 @@
+//! The node's HTTP server: shards, metadata groups, health and metrics on one address.
+
+mod answer;
+mod endpoint;
+mod layout;
+mod shards;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use metrics_exporter_prometheus::PrometheusHandle;
+use riquet_cluster::id::DiskId;
+use riquet_metadata::MetadataService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::config::Settings;
+use crate::store::ShardStore;
+use answer::AnswerBody;
+use endpoint::Endpoint;
+pub use layout::NodeLayout;
+
+/// Connections served at once; more wait in the kernel's queue. Each holds at most two buffers of
+/// [`CONNECTION_BUFFER_BYTES`].
+const MAX_CONNECTIONS: usize = 1024;
+
+/// What hyper may read ahead, and queue for sending, on a connection. Bodies come in reads of up to
+/// this size, which makes system calls and wake-ups rare.
+const CONNECTION_BUFFER_BYTES: usize = 512 * 1024;
+
+/// A client has this long to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long requests under way may take to end once the node stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A disk as the node found it.
+pub enum DiskSlot {
+    /// In service.
+    Open(Arc<ShardStore>),
+    /// Not in service, and why.
+    Refused(String),
+}
+
+/// What the server serves.
+pub struct Node {
+    /// The node's settings.
+    pub settings: Settings,
+    /// The disks that the settings name.
+    pub disks: BTreeMap<DiskId, DiskSlot>,
+    /// What is known of the cluster's layout.
+    pub layout: NodeLayout,
+    /// The metadata groups, with role `meta`.
+    pub metadata: Option<MetadataService>,
+    /// Renders the process's metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// Serves until `stop` is ready, then lets the requests under way end.
+pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(CONNECTION_BUFFER_BYTES)
+        .writev(true);
+    builder.http2().timer(TokioTimer::new());
+    let builder = Arc::new(builder);
+    let graceful = GracefulShutdown::new();
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accept = async {
+            let permit = Arc::clone(&connections).acquire_owned().await;
+            (permit.expect("never closed"), listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            accepted = accept => accepted,
+            () = &mut stop => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, most likely: give the others time to close theirs.
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "connection lost at once");
+            continue;
+        }
+        let node = Arc::clone(&node);
+        let service = service_fn(move |request| route(Arc::clone(&node), request));
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        let watched = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = watched.await {
+                tracing::debug!(error = %error, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests did not end in time");
+    }
+}
+
+async fn route(
+    node: Arc<Node>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    if let Some(metadata) = &node.metadata
+        && request
+            .uri()
+            .path()
+            .starts_with(riquet_metadata::wire::PATH_PREFIX)
+    {
+        let answer = Box::pin(metadata.handle(request)).await;
+        return Ok(answer.map(|body| body.map_err(|never| match never {}).boxed_unsync()));
+    }
+    let endpoint = Endpoint::parse(request.method(), request.uri());
+    let name = endpoint.as_ref().map_or("unknown", Endpoint::name);
+    let answer = match endpoint {
+        Ok(Endpoint::Health) => Ok(status::health(&node)),
+        Ok(Endpoint::Metrics) => Ok(status::metrics(&node)),
+        Ok(Endpoint::Shard(call)) => Box::pin(shards::serve(&node, call, request)).await,
+        Err(refusal) => Err(refusal),
+    };
+    let mut answer = answer.unwrap_or_else(answer::Refusal::into_response);
+    node.layout.stamp(answer.headers_mut());
+    let status = answer.status().as_str().to_owned();
+    metrics::counter!("riquet_node_requests_total", "endpoint" => name, "status" => status)
+        .increment(1);
+    Ok(answer)
+}

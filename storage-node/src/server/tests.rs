@@ -1,0 +1,342 @@
+//! The server over real sockets, with the cluster's own client.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use riquet_cluster::id::{ClusterId, Epoch, RequestId};
+use riquet_cluster::layout::{Disk, DiskState, Layout, Node as LayoutNode, Site};
+use riquet_cluster::node_client::{NodeClient, Target};
+use riquet_cluster::placement::compute_table;
+use riquet_cluster::profile::{Profile, ProfileId, SiteId};
+use riquet_cluster::transport::Transport;
+use riquet_metadata::record::{Account, Secret};
+use riquet_metadata::{Client, MemoryReplica};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::config::{DiskSettings, Role};
+use crate::store::testing::{descriptor, payload, shard_id};
+use crate::store::{OsEnv, StoreOptions};
+
+const DISK: DiskId = DiskId::from_u128(7);
+const CLUSTER: ClusterId = ClusterId::from_u128(1);
+
+struct Running {
+    address: String,
+    node: Arc<Node>,
+    client: NodeClient,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(path: &Path) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let options = StoreOptions {
+            segment_bytes: 8 << 20,
+            ..StoreOptions::new(path.join("disk"), DISK)
+        };
+        let store = ShardStore::open(Arc::new(OsEnv), &options).unwrap();
+        let refused = DiskSlot::Refused("it smokes".into());
+        let disks = [
+            (DISK, DiskSlot::Open(Arc::new(store))),
+            (DiskId::from_u128(9), refused),
+        ];
+        let settings = Settings {
+            name: "a-1".into(),
+            site: "a".into(),
+            listen: address.clone(),
+            roles: vec![Role::Data, Role::Meta],
+            data_dir: path.to_owned(),
+            disks: vec![DiskSettings {
+                path: path.join("disk"),
+                id: DISK,
+            }],
+            metadata: vec![address.clone()],
+            fault_file: None,
+            segment_bytes: None,
+            write_buffer_bytes: 8 << 20,
+            read_buffer_bytes: 8 << 20,
+            key_groups: 1,
+        };
+        let node = Arc::new(Node {
+            settings,
+            disks: disks.into_iter().collect(),
+            layout: NodeLayout::default(),
+            metadata: Some(MetadataService::new(Arc::new(MemoryReplica::new(1)))),
+            metrics: PrometheusBuilder::new().build_recorder().handle(),
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve(Arc::clone(&node), listener, async {
+            let _ = stopped.await;
+        }));
+        let client = NodeClient::new(Transport::tcp(), CLUSTER);
+        Self {
+            address,
+            node,
+            client,
+            stop: Some(stop),
+            server,
+        }
+    }
+
+    fn target(&self, disk: DiskId, epoch: u64) -> Target {
+        Target {
+            address: self.address.clone(),
+            disk,
+            epoch: Epoch(epoch),
+            request: RequestId::from_u128(3),
+        }
+    }
+
+    async fn put(
+        &self,
+        target: &Target,
+        blob: u128,
+        bytes: &[u8],
+    ) -> Result<(), riquet_cluster::Error> {
+        let (sender, receiver) = mpsc::channel(1);
+        let pieces: Vec<Bytes> = bytes.chunks(100_000).map(Bytes::copy_from_slice).collect();
+        let feed = async move {
+            for piece in pieces {
+                if sender.send(piece).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let descriptor = descriptor(blob, 0, bytes.len() as u64);
+        tokio::join!(self.client.put(target, &descriptor, receiver), feed).0
+    }
+
+    async fn get(
+        &self,
+        blob: u128,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<Vec<u8>, riquet_cluster::Error> {
+        let mut reader = self
+            .client
+            .get(&self.target(DISK, 1), shard_id(blob, 0), range)
+            .await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = reader.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+
+    async fn bootstrap(&self, epoch: u64) {
+        let client = Client::new(Transport::tcp(), vec![self.address.clone()]);
+        let root = Account {
+            user_id: "root".into(),
+            display_name: "root".into(),
+            access_key: "key".into(),
+            secret: Secret("secret".into()),
+            created_ms: 0,
+        };
+        client
+            .bootstrap(CLUSTER, layout(&self.address, epoch), root, 1)
+            .await
+            .unwrap();
+        self.node.layout.follow(client).await;
+    }
+}
+
+fn layout(address: &str, epoch: u64) -> Layout {
+    let profile = Profile {
+        id: ProfileId(0),
+        name: "1+1".into(),
+        data: 1,
+        per_site: 2,
+        sites: vec![SiteId(0)],
+        cell_size: 65536,
+        chunk_size: 1 << 20,
+    };
+    let node = |name: &str| LayoutNode {
+        name: name.into(),
+        site: SiteId(0),
+        address: address.into(),
+    };
+    let disk = |id, node| Disk {
+        id,
+        node,
+        weight: 1,
+        state: DiskState::Active,
+    };
+    let nodes = vec![node("a-1"), node("a-2")];
+    let disks = vec![disk(DISK, 0), disk(DiskId::from_u128(8), 1)];
+    let table = compute_table(&profile, &nodes, &disks, 4).unwrap();
+    Layout {
+        cluster: CLUSTER,
+        epoch: Epoch(epoch),
+        sites: vec![Site {
+            id: SiteId(0),
+            name: "a".into(),
+        }],
+        nodes,
+        disks,
+        standard: profile.id,
+        profiles: vec![profile],
+        tables: vec![table],
+        one_zone: vec![],
+    }
+}
+
+#[tokio::test]
+async fn shards_go_out_and_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut running = Running::start(dir.path()).await;
+    let target = running.target(DISK, 1);
+    let bytes = payload(1, 2_000_000);
+    running.put(&target, 1, &bytes).await.unwrap();
+    running.put(&target, 1, &bytes).await.unwrap();
+    let other = payload(2, 2_000_000);
+    let conflict = running.put(&target, 1, &other).await;
+    assert!(
+        matches!(conflict, Err(riquet_cluster::Error::ShardConflict)),
+        "{conflict:?}"
+    );
+    assert!(running.get(1, None).await.unwrap() == bytes);
+    assert!(running.get(1, Some(700_001..1_900_000)).await.unwrap() == bytes[700_001..1_900_000]);
+    let found = running.client.head(&target, shard_id(1, 0)).await.unwrap();
+    assert_eq!(found, descriptor(1, 0, 2_000_000));
+
+    running.put(&target, 2, b"second").await.unwrap();
+    let page = running.client.list(&target, None, 1).await.unwrap();
+    assert_eq!((page.shards, page.more), (vec![shard_id(1, 0)], true));
+    let page = running
+        .client
+        .list(&target, Some(shard_id(1, 0)), 10)
+        .await
+        .unwrap();
+    assert_eq!((page.shards, page.more), (vec![shard_id(2, 0)], false));
+
+    running
+        .client
+        .delete(&target, shard_id(1, 0))
+        .await
+        .unwrap();
+    running
+        .client
+        .delete(&target, shard_id(1, 0))
+        .await
+        .unwrap();
+    let gone = running.get(1, None).await;
+    assert!(matches!(gone, Err(riquet_cluster::Error::NoSuchShard)));
+
+    running.stop.take().unwrap().send(()).unwrap();
+    drop(running.client);
+    running.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn old_layouts_other_clusters_and_absent_disks_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path()).await;
+    // Before the first layout everything is served.
+    running
+        .put(&running.target(DISK, 1), 1, b"early")
+        .await
+        .unwrap();
+    running.bootstrap(3).await;
+    let old = running.put(&running.target(DISK, 2), 2, b"late").await;
+    assert!(
+        matches!(
+            old,
+            Err(riquet_cluster::Error::NewerLayout { current: Epoch(3) })
+        ),
+        "{old:?}"
+    );
+    running
+        .put(&running.target(DISK, 3), 2, b"fresh")
+        .await
+        .unwrap();
+    running
+        .put(&running.target(DISK, 4), 3, b"ahead of the node")
+        .await
+        .unwrap();
+    assert_eq!(
+        running.get(1, None).await.unwrap(),
+        b"early",
+        "reads take any epoch"
+    );
+    for disk in [8, 9] {
+        let absent = running
+            .put(&running.target(DiskId::from_u128(disk), 3), 4, b"x")
+            .await;
+        assert!(
+            matches!(absent, Err(riquet_cluster::Error::DiskUnavailable)),
+            "{absent:?}"
+        );
+    }
+    let stranger = NodeClient::new(Transport::tcp(), ClusterId::from_u128(2));
+    let refused = stranger
+        .head(&running.target(DISK, 3), shard_id(1, 0))
+        .await;
+    assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn a_body_that_ends_short_stores_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path()).await;
+    let target = running.target(DISK, 1);
+    let (sender, receiver) = mpsc::channel(1);
+    let long = descriptor(1, 0, 3_000_000);
+    let feed = async move {
+        sender
+            .send(Bytes::from(payload(1, 1_500_000)))
+            .await
+            .unwrap();
+    };
+    let (answer, ()) = tokio::join!(running.client.put(&target, &long, receiver), feed);
+    assert!(answer.is_err());
+    // The id is free again as soon as the node has seen the cut.
+    let bytes = payload(2, 10);
+    while let Err(error) = running.put(&target, 1, &bytes).await {
+        assert!(
+            matches!(error, riquet_cluster::Error::Overloaded),
+            "{error}"
+        );
+    }
+    assert_eq!(running.get(1, None).await.unwrap(), bytes);
+
+    let mut lying = TcpStream::connect(&running.address).await.unwrap();
+    let head = format!(
+        "PUT /v1/disks/{DISK}/shards/{} HTTP/1.1\r\nhost: x\r\nriquet-epoch: 1\r\nriquet-shard: {}\r\ncontent-length: 11\r\n\r\nhello world",
+        shard_id(5, 0),
+        descriptor(5, 0, 10).to_header(),
+    );
+    lying.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    lying.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
+    let absent = running.get(5, None).await;
+    assert!(matches!(absent, Err(riquet_cluster::Error::NoSuchShard)));
+}
+
+#[tokio::test]
+async fn health_and_metrics_show_the_disks() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path()).await;
+    let fetch = async |path: &str| {
+        let mut stream = TcpStream::connect(&running.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    let health = fetch("/v1/health").await;
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
+    assert!(
+        health.contains(r#""state":"online""#) && health.contains("it smokes"),
+        "{health}"
+    );
+    assert!(fetch("/metrics").await.starts_with("HTTP/1.1 200"));
+    assert!(fetch("/v1/nothing").await.starts_with("HTTP/1.1 400"));
+}

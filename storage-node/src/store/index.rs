@@ -1,0 +1,288 @@
+//! The index of one disk: shard id to place, in RocksDB.
+//!
+//! Everything here can be derived from the segments. One column family and one write batch per
+//! group commit with the WAL off make what survives a crash a prefix of the batches (`FORMAT.md`,
+//! invariant 5); the mark in it says from where the segments must be replayed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::{Buf, BufMut};
+use riquet_cluster::id::{Epoch, ShardId};
+use riquet_cluster::layout::Pg;
+use riquet_cluster::profile::ProfileId;
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, Direction, IteratorMode, Options, ReadOptions,
+    WriteBatch, WriteOptions,
+};
+
+use super::record::Shape;
+use crate::error::Error;
+
+const SHARD: u8 = b's';
+const SEGMENT: u8 = b'g';
+const MARK: &[u8] = b"m";
+
+const ENTRY_VERSION: u8 = 1;
+const ENTRY_BYTES: usize = 1 + 8 + 8 + 2 + 8 + 8 + 8 + 8 + 36;
+/// Block cache of one disk's index.
+const CACHE_BYTES: usize = 16 << 20;
+/// Memtable of one disk's index: about 35,000 entries.
+const MEMTABLE_BYTES: usize = 4 << 20;
+/// Keeps RocksDB well under the usual limit of open files per process.
+const MAX_OPEN_FILES: i32 = 128;
+
+/// Where a shard lies, and its shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    pub(super) header_bytes: u16,
+    pub(super) record_bytes: u64,
+    pub(super) payload_crc: u64,
+    pub(super) sequence: u64,
+    pub(super) written_ms: u64,
+    pub(super) shape: Shape,
+}
+
+impl Entry {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ENTRY_BYTES);
+        out.put_u8(ENTRY_VERSION);
+        out.put_u64_le(self.segment);
+        out.put_u64_le(self.offset);
+        out.put_u16_le(self.header_bytes);
+        out.put_u64_le(self.record_bytes);
+        out.put_u64_le(self.payload_crc);
+        out.put_u64_le(self.sequence);
+        out.put_u64_le(self.written_ms);
+        out.put_u16_le(self.shape.profile.0);
+        out.put_u8(self.shape.data);
+        out.put_u8(self.shape.total);
+        out.put_u32_le(self.shape.cell_size);
+        out.put_u64_le(self.shape.chunk_len);
+        out.put_u64_le(self.shape.payload_len);
+        out.put_u32_le(self.shape.pg.0);
+        out.put_u64_le(self.shape.epoch.0);
+        debug_assert_eq!(out.len(), ENTRY_BYTES);
+        out
+    }
+
+    fn decode(mut from: &[u8]) -> Result<Self, Error> {
+        if from.len() != ENTRY_BYTES || from.get_u8() != ENTRY_VERSION {
+            return Err(Error::IndexEntry);
+        }
+        Ok(Self {
+            segment: from.get_u64_le(),
+            offset: from.get_u64_le(),
+            header_bytes: from.get_u16_le(),
+            record_bytes: from.get_u64_le(),
+            payload_crc: from.get_u64_le(),
+            sequence: from.get_u64_le(),
+            written_ms: from.get_u64_le(),
+            shape: Shape {
+                profile: ProfileId(from.get_u16_le()),
+                data: from.get_u8(),
+                total: from.get_u8(),
+                cell_size: from.get_u32_le(),
+                chunk_len: from.get_u64_le(),
+                payload_len: from.get_u64_le(),
+                pg: Pg(from.get_u32_le()),
+                epoch: Epoch(from.get_u64_le()),
+            },
+        })
+    }
+}
+
+/// What of a segment is still stored.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Live {
+    pub(super) shards: u64,
+    /// Whole records, headers and padding included.
+    pub(super) bytes: u64,
+}
+
+impl Live {
+    pub(super) fn add(&mut self, entry: &Entry) {
+        self.shards += 1;
+        self.bytes += entry.record_bytes;
+    }
+
+    pub(super) fn remove(&mut self, entry: &Entry) {
+        self.shards = self.shards.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(entry.record_bytes);
+    }
+
+    fn encode(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        let mut rest = &mut out[..];
+        rest.put_u64_le(self.shards);
+        rest.put_u64_le(self.bytes);
+        out
+    }
+
+    fn decode(mut from: &[u8]) -> Result<Self, Error> {
+        if from.len() != 16 {
+            return Err(Error::IndexEntry);
+        }
+        Ok(Self {
+            shards: from.get_u64_le(),
+            bytes: from.get_u64_le(),
+        })
+    }
+}
+
+/// Up to where the segments are settled in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    pub(super) next_sequence: u64,
+}
+
+impl Mark {
+    fn encode(self) -> [u8; 24] {
+        let mut out = [0; 24];
+        let mut rest = &mut out[..];
+        rest.put_u64_le(self.segment);
+        rest.put_u64_le(self.offset);
+        rest.put_u64_le(self.next_sequence);
+        out
+    }
+
+    fn decode(mut from: &[u8]) -> Result<Self, Error> {
+        if from.len() != 24 {
+            return Err(Error::IndexEntry);
+        }
+        Ok(Self {
+            segment: from.get_u64_le(),
+            offset: from.get_u64_le(),
+            next_sequence: from.get_u64_le(),
+        })
+    }
+}
+
+/// Changes that become visible together.
+#[derive(Default)]
+pub(super) struct Changes {
+    batch: WriteBatch,
+}
+
+impl Changes {
+    pub(super) fn put(&mut self, id: &ShardId, entry: &Entry) {
+        self.batch.put(shard_key(id), entry.encode());
+    }
+
+    pub(super) fn delete(&mut self, id: &ShardId) {
+        self.batch.delete(shard_key(id));
+    }
+
+    pub(super) fn live(&mut self, segment: u64, live: Live) {
+        self.batch.put(segment_key(segment), live.encode());
+    }
+
+    pub(super) fn mark(&mut self, mark: Mark) {
+        self.batch.put(MARK, mark.encode());
+    }
+}
+
+/// The index of one disk.
+pub(super) struct Index {
+    db: DB,
+}
+
+impl Index {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+        table.set_bloom_filter(10.0, false);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        table.set_format_version(5);
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_block_based_table_factory(&table);
+        options.set_compression_type(DBCompressionType::Lz4);
+        options.set_write_buffer_size(MEMTABLE_BYTES);
+        options.set_max_open_files(MAX_OPEN_FILES);
+        options.set_keep_log_file_num(2);
+        options.set_max_background_jobs(2);
+        Ok(Self {
+            db: DB::open(&options, path)?,
+        })
+    }
+
+    pub(super) fn get(&self, id: &ShardId) -> Result<Option<Entry>, Error> {
+        self.db
+            .get_pinned(shard_key(id))?
+            .map(|value| Entry::decode(&value))
+            .transpose()
+    }
+
+    pub(super) fn apply(&self, changes: Changes) -> Result<(), Error> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        Ok(self.db.write_opt(changes.batch, &options)?)
+    }
+
+    /// Makes everything applied so far durable.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        Ok(self.db.flush()?)
+    }
+
+    pub(super) fn mark(&self) -> Result<Option<Mark>, Error> {
+        self.db
+            .get_pinned(MARK)?
+            .map(|value| Mark::decode(&value))
+            .transpose()
+    }
+
+    pub(super) fn live(&self) -> Result<BTreeMap<u64, Live>, Error> {
+        let mut live = BTreeMap::new();
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound([SEGMENT + 1]);
+        let from = IteratorMode::From(&[SEGMENT], Direction::Forward);
+        for pair in self.db.iterator_opt(from, options) {
+            let (key, value) = pair?;
+            let segment = <[u8; 8]>::try_from(&key[1..]).map_err(|_| Error::IndexEntry)?;
+            live.insert(u64::from_be_bytes(segment), Live::decode(&value)?);
+        }
+        Ok(live)
+    }
+
+    /// Up to `limit` shards with ids above `after`, in the order of their ids.
+    pub(super) fn list(
+        &self,
+        after: Option<&ShardId>,
+        limit: usize,
+    ) -> Result<Vec<ShardId>, Error> {
+        let mut start = after.map_or_else(|| vec![SHARD], |id| shard_key(id).to_vec());
+        if after.is_some() {
+            // The smallest key above `after`.
+            start.push(0);
+        }
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound([SHARD + 1]);
+        self.db
+            .iterator_opt(IteratorMode::From(&start, Direction::Forward), options)
+            .take(limit)
+            .map(|pair| {
+                let (key, _) = pair?;
+                let id = <[u8; ShardId::LEN]>::try_from(&key[1..]);
+                id.map(ShardId::from_bytes).map_err(|_| Error::IndexEntry)
+            })
+            .collect()
+    }
+}
+
+fn shard_key(id: &ShardId) -> [u8; 1 + ShardId::LEN] {
+    let mut key = [SHARD; 1 + ShardId::LEN];
+    key[1..].copy_from_slice(&id.to_bytes());
+    key
+}
+
+fn segment_key(segment: u64) -> [u8; 9] {
+    let mut key = [SEGMENT; 9];
+    key[1..].copy_from_slice(&segment.to_be_bytes());
+    key
+}

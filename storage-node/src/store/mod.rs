@@ -1,0 +1,326 @@
+//! The shard store of one disk: append-only segments and an index that can be rebuilt from them.
+//!
+//! ```text
+//! begin -> claim the id -> buffers -> reserve [offset, offset + length) of the active segment
+//! write -> fill an aligned buffer, write it when full (the next fills meanwhile)
+//! finish -> last buffer with the footer -> commit thread: one fdatasync for all who wait
+//!        -> one index batch -> acknowledged
+//! ```
+//! `docs/FORMAT.md` has the bytes and the invariants.
+
+mod buffer;
+mod commit;
+#[cfg(test)]
+mod crash_tests;
+mod env;
+mod identity;
+mod index;
+mod reader;
+mod record;
+mod recovery;
+mod segment;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use riquet_cluster::id::{DiskId, ShardId};
+use riquet_cluster::wire::shard::{MAX_PAGE, ShardDescriptor, ShardPage};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::error::{Error, IoContext};
+use buffer::BufferPool;
+pub use env::{BLOCK_BYTES, Env, EnvFile, OsEnv, Space};
+use index::{Index, Live};
+pub use reader::ShardReader;
+use segment::Log;
+pub use writer::{ShardWriter, Stored};
+
+/// Commit requests that may wait for the commit thread; more than that wait in their writers.
+const COMMIT_QUEUE: usize = 4096;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The disk's folder.
+    pub path: PathBuf,
+    /// Where the index lies; `path/index` unless it has a faster disk of its own.
+    pub index_path: PathBuf,
+    /// The disk that should be there; an empty folder becomes it.
+    pub disk: DiskId,
+    /// Length of a segment: the largest shard plus a few blocks must fit.
+    pub segment_bytes: u64,
+    /// Memory for all writers of this disk together.
+    pub write_buffer_bytes: usize,
+    /// Memory for all pieces that were read and not sent yet.
+    pub read_buffer_bytes: usize,
+}
+
+impl StoreOptions {
+    /// The defaults for a disk.
+    pub fn new(path: impl Into<PathBuf>, disk: DiskId) -> Self {
+        let path = path.into();
+        Self {
+            index_path: path.join("index"),
+            path,
+            disk,
+            segment_bytes: 1 << 30,
+            write_buffer_bytes: 64 << 20,
+            read_buffer_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Whether a disk takes writes; it is read from in every state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskHealth {
+    /// Takes writes.
+    Online,
+    /// The last segment found no room; the next write tries again.
+    Full,
+    /// A write or sync failed: what the device holds is unknown, so nothing more is acknowledged.
+    Failed,
+}
+
+/// Figures of one disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskStats {
+    /// Whether it takes writes.
+    pub health: DiskHealth,
+    /// Shards stored.
+    pub shards: u64,
+    /// Record bytes of stored shards.
+    pub live_bytes: u64,
+    /// Segment files.
+    pub segments: usize,
+    /// The filesystem's room.
+    pub space: Space,
+}
+
+/// What writers, readers and the commit thread share.
+struct Shared {
+    log: Arc<Log>,
+    index: Index,
+    pool: BufferPool,
+    read_budget: Arc<Semaphore>,
+    health: AtomicU8,
+    /// Stored shards by segment: what compaction will choose by.
+    live: Mutex<BTreeMap<u64, Live>>,
+}
+
+impl Shared {
+    fn health(&self) -> DiskHealth {
+        match self.health.load(Ordering::Acquire) {
+            0 => DiskHealth::Online,
+            1 => DiskHealth::Full,
+            _ => DiskHealth::Failed,
+        }
+    }
+
+    fn check_writable(&self) -> Result<(), Error> {
+        match self.health() {
+            DiskHealth::Failed => Err(Error::DiskFailed),
+            DiskHealth::Online | DiskHealth::Full => Ok(()),
+        }
+    }
+
+    /// Notes what a failed write says of the disk, and passes the error on.
+    fn note_failure(&self, error: Error) -> Error {
+        match &error {
+            Error::DiskFull => {
+                self.health
+                    .fetch_max(DiskHealth::Full as u8, Ordering::AcqRel);
+            }
+            Error::Io { .. } | Error::Index(_) | Error::IndexEntry => {
+                tracing::error!(%error, "disk failed; it takes no more writes");
+                self.health
+                    .store(DiskHealth::Failed as u8, Ordering::Release);
+            }
+            _ => {}
+        }
+        error
+    }
+
+    fn note_room(&self) {
+        let (full, online) = (DiskHealth::Full as u8, DiskHealth::Online as u8);
+        // Fails when the disk was not full, which is as well.
+        let _ = self
+            .health
+            .compare_exchange(full, online, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The shard store of one disk.
+pub struct ShardStore {
+    disk: DiskId,
+    path: PathBuf,
+    env: Arc<dyn Env>,
+    shared: Arc<Shared>,
+    commits: Option<mpsc::Sender<commit::Request>>,
+    commit_thread: Option<JoinHandle<()>>,
+}
+
+impl ShardStore {
+    /// Opens a disk, formatting an empty folder and recovering after a crash. Blocks on I/O.
+    ///
+    /// # Errors
+    /// [`Error::WrongDisk`] for a folder that is not this disk; [`Error::Io`], [`Error::Index`].
+    pub fn open(env: Arc<dyn Env>, options: &StoreOptions) -> Result<Self, Error> {
+        identity::check_or_format(&*env, &options.path, options.disk)?;
+        let recovered = recovery::recover(Arc::clone(&env), options)?;
+        let shared = Arc::new(Shared {
+            log: Arc::new(recovered.log),
+            index: recovered.index,
+            pool: BufferPool::new(options.write_buffer_bytes),
+            read_budget: reader::budget(options.read_buffer_bytes),
+            health: AtomicU8::new(DiskHealth::Online as u8),
+            live: Mutex::new(recovered.live),
+        });
+        let (commits, requests) = mpsc::channel(COMMIT_QUEUE);
+        let own = Arc::clone(&shared);
+        let commit_thread = std::thread::Builder::new()
+            .name("riquet-commit".into())
+            .spawn(move || commit::run(&own, requests))
+            .doing("start the commit thread")?;
+        Ok(Self {
+            disk: options.disk,
+            path: options.path.clone(),
+            env,
+            shared,
+            commits: Some(commits),
+            commit_thread: Some(commit_thread),
+        })
+    }
+
+    /// The disk's id.
+    pub fn disk(&self) -> DiskId {
+        self.disk
+    }
+
+    fn commits(&self) -> &mpsc::Sender<commit::Request> {
+        self.commits.as_ref().expect("taken only when dropped")
+    }
+
+    /// Begins to store a shard. Waits while the disk's write memory is in use by others.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Conflict`], [`Error::BadShard`], [`Error::DiskFull`],
+    /// [`Error::DiskFailed`], [`Error::Stopped`].
+    pub async fn begin(&self, descriptor: ShardDescriptor) -> Result<ShardWriter, Error> {
+        ShardWriter::begin(Arc::clone(&self.shared), self.commits().clone(), descriptor).await
+    }
+
+    /// Begins to read a range of a shard's payload, or all of it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::BadRange`], [`Error::Io`].
+    pub async fn read(&self, id: ShardId, range: Option<Range<u64>>) -> Result<ShardReader, Error> {
+        ShardReader::open(Arc::clone(&self.shared), id, range).await
+    }
+
+    /// A shard's descriptor.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Io`].
+    pub async fn describe(&self, id: ShardId) -> Result<ShardDescriptor, Error> {
+        reader::describe(Arc::clone(&self.shared), id).await
+    }
+
+    /// Forgets a shard durably; returns whether it was there.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], [`Error::DiskFailed`], [`Error::Stopped`].
+    pub async fn delete(&self, id: ShardId) -> Result<bool, Error> {
+        let (reply, answer) = oneshot::channel();
+        let request = commit::Request::Delete { id, reply };
+        self.commits()
+            .send(request)
+            .await
+            .map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+
+    /// Up to `max` (at most [`MAX_PAGE`]) shards after `after`, in order of id.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub async fn list(&self, after: Option<ShardId>, max: usize) -> Result<ShardPage, Error> {
+        let shared = Arc::clone(&self.shared);
+        let max = max.clamp(1, MAX_PAGE);
+        blocking(move || {
+            let mut shards = shared.index.list(after.as_ref(), max + 1)?;
+            let more = shards.len() > max;
+            shards.truncate(max);
+            Ok(ShardPage { shards, more })
+        })
+        .await
+    }
+
+    /// The disk's figures.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the filesystem can't be asked.
+    pub fn stats(&self) -> Result<DiskStats, Error> {
+        let live = self.shared.live();
+        Ok(DiskStats {
+            health: self.shared.health(),
+            shards: live.values().map(|segment| segment.shards).sum(),
+            live_bytes: live.values().map(|segment| segment.bytes).sum(),
+            segments: self.shared.log.segment_count(),
+            space: self.env.space(&self.path).doing("ask for free space")?,
+        })
+    }
+
+    /// Takes no more writes, seals what nobody writes to any more, and flushes the index. A disk
+    /// that was not closed is recovered when it is next opened.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Index`], [`Error::DiskFailed`].
+    pub async fn close(&self) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let request = commit::Request::Close { reply };
+        self.commits()
+            .send(request)
+            .await
+            .map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+}
+
+impl Drop for ShardStore {
+    /// Ends the commit thread once the writers have gone, so that the index is closed too.
+    fn drop(&mut self) {
+        drop(self.commits.take());
+        if let Some(thread) = self.commit_thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the commit thread panicked");
+        }
+    }
+}
+
+/// Runs blocking work off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels blocking work.
+            Err(_) => Err(Error::Stopped),
+        },
+    }
+}

@@ -1,0 +1,352 @@
+//! The log of one disk: its segments, the active one's tail, and who is writing where.
+//!
+//! Space is reserved before it is written, so several writers fill their own ranges of a segment
+//! side by side. A reservation is *unsettled* until its record is in the index, or it is dropped;
+//! the lowest unsettled one is how far the index's mark may go.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use riquet_cluster::id::ShardId;
+
+use super::env::{Env, EnvFile};
+use super::index::Mark;
+use super::record::{BLOCK, Header, Kind, SegmentHead, encode_whole, record_bytes_for};
+use crate::error::{Error, IoContext};
+
+/// A segment file that is open.
+pub(super) struct Segment {
+    pub(super) number: u64,
+    pub(super) nonce: u128,
+    pub(super) file: Arc<dyn EnvFile>,
+}
+
+/// The segments of one disk.
+pub(super) struct Log {
+    pub(super) env: Arc<dyn Env>,
+    folder: PathBuf,
+    disk_id: u128,
+    segment_bytes: u64,
+    state: Mutex<State>,
+    /// Held while a new segment is made: one at a time, without holding up reservations.
+    rotation: Mutex<()>,
+    open: RwLock<BTreeMap<u64, Arc<Segment>>>,
+}
+
+struct State {
+    /// `None` before the first write and once the store is closing.
+    active: Option<Arc<Segment>>,
+    /// The store is closing: no more reservations.
+    stopped: bool,
+    /// End of the last reservation in the active segment.
+    tail: u64,
+    next_number: u64,
+    next_sequence: u64,
+    unsettled: BTreeSet<(u64, u64)>,
+    /// Shards that a writer is at work on.
+    writing: HashSet<ShardId>,
+    /// Full segments with their tails, until they are sealed.
+    retired: Vec<(Arc<Segment>, u64)>,
+}
+
+/// The exclusive right to write a shard; ends when dropped.
+pub(super) struct Claim {
+    log: Arc<Log>,
+    id: ShardId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.log.lock().writing.remove(&self.id);
+    }
+}
+
+/// A range of a segment that belongs to one writer. Dropped before it was settled, it leaves a
+/// hole.
+pub(super) struct Reservation {
+    log: Arc<Log>,
+    pub(super) segment: Arc<Segment>,
+    pub(super) offset: u64,
+    pub(super) sequence: u64,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.log
+            .lock()
+            .unsettled
+            .remove(&(self.segment.number, self.offset));
+    }
+}
+
+impl Log {
+    /// A log that goes on after `opened`, with no active segment yet.
+    pub(super) fn new(
+        env: Arc<dyn Env>,
+        folder: PathBuf,
+        disk_id: u128,
+        segment_bytes: u64,
+        opened: BTreeMap<u64, Arc<Segment>>,
+        next: (u64, u64),
+    ) -> Self {
+        let (next_number, next_sequence) = next;
+        Self {
+            env,
+            folder,
+            disk_id,
+            segment_bytes,
+            state: Mutex::new(State {
+                active: None,
+                stopped: false,
+                tail: 0,
+                next_number,
+                next_sequence,
+                unsettled: BTreeSet::new(),
+                writing: HashSet::new(),
+                retired: Vec::new(),
+            }),
+            rotation: Mutex::new(()),
+            open: RwLock::new(opened),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is one step, so it is whole even after a panic elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The longest record that fits a segment, between its head and its seal.
+    pub(super) fn max_record_bytes(&self) -> u64 {
+        self.segment_bytes - 2 * BLOCK
+    }
+
+    pub(super) fn claim(self: &Arc<Self>, id: ShardId) -> Result<Claim, Error> {
+        if !self.lock().writing.insert(id) {
+            return Err(Error::Busy);
+        }
+        Ok(Claim {
+            log: Arc::clone(self),
+            id,
+        })
+    }
+
+    /// Reserves without any I/O; `None` if the active segment is too full.
+    pub(super) fn try_reserve(
+        self: &Arc<Self>,
+        record_bytes: u64,
+    ) -> Result<Option<Reservation>, Error> {
+        debug_assert!(record_bytes.is_multiple_of(BLOCK) && record_bytes > 0);
+        if record_bytes > self.max_record_bytes() {
+            return Err(Error::BadShard("longer than a segment"));
+        }
+        let mut state = self.lock();
+        if state.stopped {
+            return Err(Error::Stopped);
+        }
+        let Some(segment) = state.active.as_ref().map(Arc::clone) else {
+            return Ok(None);
+        };
+        let offset = state.tail;
+        // One block at the end is kept for the seal.
+        if offset + record_bytes + BLOCK > self.segment_bytes {
+            return Ok(None);
+        }
+        state.tail += record_bytes;
+        let sequence = state.next_sequence;
+        state.next_sequence += 1;
+        let fresh = state.unsettled.insert((segment.number, offset));
+        assert!(fresh, "a range is reserved once");
+        drop(state);
+        Ok(Some(Reservation {
+            log: Arc::clone(self),
+            segment,
+            offset,
+            sequence,
+        }))
+    }
+
+    /// Reserves, making a new segment where needed. Blocks on I/O.
+    pub(super) fn reserve(self: &Arc<Self>, record_bytes: u64) -> Result<Reservation, Error> {
+        loop {
+            if let Some(reservation) = self.try_reserve(record_bytes)? {
+                return Ok(reservation);
+            }
+            let _one = self.rotation.lock().unwrap_or_else(PoisonError::into_inner);
+            // Another writer may have made the room while this one waited for its turn.
+            if let Some(reservation) = self.try_reserve(record_bytes)? {
+                return Ok(reservation);
+            }
+            self.rotate()?;
+        }
+    }
+
+    /// Starts a new active segment and retires the old one. The caller holds `rotation`.
+    fn rotate(&self) -> Result<(), Error> {
+        let number = self.lock().next_number;
+        let created = self.create(number).map(Arc::new);
+        if let Ok(segment) = &created {
+            let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            open.insert(number, Arc::clone(segment));
+        }
+        let mut state = self.lock();
+        // Only now: until the segment takes records, the mark may be "the start of this number".
+        // A number whose segment could not be made is not tried again.
+        state.next_number = number + 1;
+        let segment = created?;
+        if state.stopped {
+            state.retired.push((segment, BLOCK));
+            return Err(Error::Stopped);
+        }
+        let tail = std::mem::replace(&mut state.tail, BLOCK);
+        if let Some(full) = state.active.replace(segment) {
+            state.retired.push((full, tail));
+        }
+        Ok(())
+    }
+
+    fn create(&self, number: u64) -> Result<Segment, Error> {
+        let path = segment_path(&self.folder, number);
+        let file = self
+            .env
+            .create(&path, self.segment_bytes)
+            .doing("create a segment")?;
+        let nonce = self.env.random_u128();
+        let head = SegmentHead {
+            disk_id: self.disk_id,
+            number,
+            nonce,
+            created_ms: self.env.now_unix_ms(),
+        };
+        write_blocks(&*file, &head.encode(), 0)?;
+        file.sync_data().doing("sync a segment's head")?;
+        self.env
+            .sync_dir(&self.folder)
+            .doing("sync the segment folder")?;
+        Ok(Segment {
+            number,
+            nonce,
+            file,
+        })
+    }
+
+    /// Settles `batch`, whose records go into the index with the mark returned.
+    pub(super) fn settle<'a>(&self, batch: impl Iterator<Item = &'a Reservation>) -> Mark {
+        let mut state = self.lock();
+        for reservation in batch {
+            state
+                .unsettled
+                .remove(&(reservation.segment.number, reservation.offset));
+        }
+        let (segment, offset) = match (state.unsettled.first(), &state.active) {
+            (Some(first), _) => *first,
+            (None, Some(active)) => (active.number, state.tail),
+            (None, None) => (state.next_number, 0),
+        };
+        Mark {
+            segment,
+            offset,
+            next_sequence: state.next_sequence,
+        }
+    }
+
+    /// Takes no more reservations.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        if let Some(active) = state.active.take() {
+            let tail = state.tail;
+            state.retired.push((active, tail));
+        }
+    }
+
+    /// Takes a retired segment in which nobody writes any more; the caller seals it.
+    pub(super) fn next_to_seal(&self) -> Option<ToSeal> {
+        let mut state = self.lock();
+        let idle = state.retired.iter().position(|(segment, _)| {
+            let own = (segment.number, 0)..(segment.number + 1, 0);
+            state.unsettled.range(own).next().is_none()
+        })?;
+        let (segment, tail) = state.retired.swap_remove(idle);
+        let sequence = state.next_sequence;
+        state.next_sequence += 1;
+        Some(ToSeal {
+            segment,
+            tail,
+            sequence,
+        })
+    }
+
+    pub(super) fn segment(&self, number: u64) -> Option<Arc<Segment>> {
+        self.open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&number)
+            .cloned()
+    }
+
+    pub(super) fn segment_count(&self) -> usize {
+        self.open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+}
+
+/// A segment that is full and idle.
+pub(super) struct ToSeal {
+    pub(super) segment: Arc<Segment>,
+    pub(super) tail: u64,
+    pub(super) sequence: u64,
+}
+
+impl ToSeal {
+    /// Appends the seal, syncs, and gives the unused rest of the file back.
+    pub(super) fn seal(self, kind: Kind, written_ms: u64) -> Result<(), Error> {
+        let Self {
+            segment,
+            tail,
+            sequence,
+        } = self;
+        let record_bytes = record_bytes_for(kind.header_bytes(), 0).expect("one block");
+        let nonce = segment.nonce;
+        let header = Header {
+            nonce,
+            sequence,
+            record_bytes,
+            payload_bytes: 0,
+            written_ms,
+            kind,
+        };
+        // What the seal vouches for must be durable before the seal can be.
+        segment.file.sync_data().doing("sync a segment")?;
+        write_blocks(&*segment.file, &encode_whole(&header, &[]), tail)?;
+        segment.file.sync_data().doing("sync a seal")?;
+        segment
+            .file
+            .truncate(tail + record_bytes)
+            .doing("cut a sealed segment")
+    }
+}
+
+/// Writes bytes that are not in an aligned buffer yet, padded to whole blocks.
+pub(super) fn write_blocks(file: &dyn EnvFile, bytes: &[u8], offset: u64) -> Result<(), Error> {
+    let mut buffer =
+        super::buffer::AlignedBuffer::new(bytes.len().next_multiple_of(BLOCK as usize));
+    buffer.fill(bytes);
+    buffer.pad();
+    file.write_at(buffer.filled(), offset)
+        .doing("write to a segment")
+}
+
+pub(super) fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016x}.seg"))
+}
+
+/// The number in a segment's file name.
+pub(super) fn segment_number(name: &str) -> Option<u64> {
+    let digits = name
+        .strip_suffix(".seg")
+        .filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(digits, 16).ok()
+}
