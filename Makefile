@@ -1,0 +1,62 @@
+# `make run` and `make test` are all that a fresh Debian 12 machine needs: both first install what
+# is missing. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# A Rust that setup has just installed is found without a new shell.
+export PATH := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+# Where cargo builds. Every cargo call uses the release profile: RocksDB is compiled once.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export CARGO_TARGET_DIR := $(TARGET)
+# Where the end-to-end tests find the programs and the Python clients.
+export RIQUET_BIN_DIR := $(TARGET)/release
+export RIQUET_VENV := $(TARGET)/venv
+
+# The cluster that `make run` starts: its folder, and further options such as `--port 9200`.
+DIR ?= target/dev
+ARGS ?=
+
+.PHONY: help run test bench setup setup-build build fmt fmt-check clippy unit e2e clean-dev
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 14
+
+run: setup-build build ## Start a two-site cluster here; Ctrl-C stops it (DIR=..., ARGS="--port 9200")
+	@"$(RIQUET_BIN_DIR)/riquet" dev up --dir "$(DIR)" $(ARGS)
+
+test: setup fmt-check clippy unit e2e ## Run every test
+
+bench: setup-build build ## Run the benchmarks: codec, shard store, whole cluster
+	cargo bench --profile release -p riquet-benches
+	scripts/bench.sh $(ARGS)
+
+setup: ## Install what building and testing need
+	@scripts/setup.sh test
+
+setup-build:
+	@scripts/setup.sh build
+
+build: ## Build the programs
+	cargo build --release --workspace --bins
+
+fmt: ## Format the code
+	cargo fmt --all
+
+fmt-check:
+	cargo fmt --all --check
+
+clippy: ## Look for mistakes
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+unit: ## Run unit and property tests
+	cargo test --release --workspace --exclude riquet-tests
+
+e2e: build ## Run end-to-end tests with real processes and real clients
+	cargo test --release -p riquet-tests
+
+clean-dev: ## Stop the cluster in DIR and remove it with its data
+	@if [ -e "$(DIR)/cluster.toml" ]; then "$(RIQUET_BIN_DIR)/riquet" dev down --dir "$(DIR)"; fi
+	rm -rf "$(DIR)"

@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Installs what building (setup.sh build) or building and testing (setup.sh test) needs and is
+# missing. Says what it does; does nothing, quickly, when nothing is missing.
+set -euo pipefail
+
+what="${1:-build}"
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+rust_wanted="$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)"
+target="${CARGO_TARGET_DIR:-$root/target}"
+
+# Debian packages. RocksDB's bindings are generated with libclang, which needs clang's own headers.
+build_packages=(build-essential clang libclang-dev pkg-config curl ca-certificates git)
+test_packages=(python3-venv rclone s3fs fuse3)
+
+# Clients that the tests drive, installed in a folder of their own. Pinned: a test that fails
+# tells of our change, not of theirs.
+venv="$target/venv"
+python_packages=(boto3==1.40.55 'botocore[crt]==1.40.55' awscli==1.42.55 s3cmd==2.4.0)
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+stop() {
+    say "$1 Type:"
+    printf '    %s\n' "$2" >&2
+    exit 1
+}
+
+# Prints the packages, among those given, that are not installed.
+missing_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null |
+            grep -q '^install ok installed$' || printf '%s\n' "$package"
+    done
+}
+
+# On other systems: whether the programs that the packages bring are there.
+missing_programs() {
+    local program
+    for program in cc c++ clang curl git; do
+        command -v "$program" >/dev/null || printf '%s\n' "$program"
+    done
+    if [ "$what" = test ]; then
+        for program in python3 rclone s3fs fusermount3; do
+            command -v "$program" >/dev/null || printf '%s\n' "$program"
+        done
+    fi
+}
+
+install_packages() {
+    local wanted=("${build_packages[@]}") missing
+    [ "$what" = test ] && wanted+=("${test_packages[@]}")
+    if ! command -v apt-get >/dev/null; then
+        missing="$(missing_programs | tr '\n' ' ')"
+        [ -z "$missing" ] && return
+        stop "this is not Debian, and these programs are missing: $missing. Install them with your system's packages, and libclang." \
+            "# the packages' Debian names: ${wanted[*]}"
+    fi
+    mapfile -t missing < <(missing_packages "${wanted[@]}")
+    [ "${#missing[@]}" -eq 0 ] && return
+    local become=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! sudo -n true 2>/dev/null; then
+            stop "these Debian packages are missing, and only root can install them: ${missing[*]}." \
+                "sudo apt-get update && sudo apt-get install -y ${missing[*]}"
+        fi
+        become=(sudo -n)
+    fi
+    say "installing Debian packages: ${missing[*]}"
+    "${become[@]}" apt-get update --quiet --quiet >&2
+    "${become[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --quiet --yes --no-install-recommends "${missing[@]}" >&2
+}
+
+# Whether version $1 is at least version $2.
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+install_rust() {
+    # A fresh rustup is found here before the shell's profile is read again.
+    [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ] &&
+        export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    local have
+    have="$(rustc --version 2>/dev/null | cut -d ' ' -f 2 || true)"
+    if [ -n "$have" ] && at_least "$have" "$rust_wanted"; then
+        install_rust_components
+        return
+    fi
+    if command -v rustup >/dev/null; then
+        say "updating Rust from ${have:-none} to the stable release"
+        rustup toolchain install stable --profile minimal --component clippy --component rustfmt >&2
+        rustup default stable >&2
+    elif [ -n "$have" ]; then
+        stop "Rust $have is too old (wanted: $rust_wanted), and rustup is not there to update it." \
+            "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
+    else
+        say "installing Rust with rustup, into ${CARGO_HOME:-$HOME/.cargo}"
+        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+            sh -s -- -y --profile minimal --component clippy --component rustfmt >&2
+    fi
+}
+
+install_rust_components() {
+    [ "$what" = test ] || return 0
+    local component
+    for component in fmt clippy; do
+        cargo "$component" --version >/dev/null 2>&1 && continue
+        command -v rustup >/dev/null ||
+            stop "cargo $component is missing, and rustup is not there to add it." \
+                "# install the $component component of your Rust toolchain"
+        say "adding cargo $component"
+        rustup component add "${component/#fmt/rustfmt}" >&2
+    done
+}
+
+install_python_clients() {
+    local mark="$venv/.installed" wanted="${python_packages[*]}"
+    [ "$(cat "$mark" 2>/dev/null || true)" = "$wanted" ] &&
+        "$venv/bin/python" -c '' 2>/dev/null && return
+    say "installing into $venv: $wanted"
+    # Debian's Python first: its venv module is the one that the packages above complete.
+    local python=/usr/bin/python3
+    [ -x "$python" ] || python=python3
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}" >&2
+    printf '%s' "$wanted" >"$mark"
+}
+
+case "$what" in
+build | test) ;;
+*)
+    say "usage: setup.sh build|test"
+    exit 2
+    ;;
+esac
+install_packages
+install_rust
+[ "$what" = test ] && install_python_clients
+exit 0

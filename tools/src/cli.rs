@@ -1,0 +1,143 @@
+//! The command line, as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::options::BenchArgs;
+use crate::dev::topology::ProfileShape;
+
+/// Riquet: one object store over two sites.
+#[derive(Debug, Parser)]
+#[command(name = "riquet", version, about, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole two-site cluster on this machine, and break it on purpose
+    Dev(DevArgs),
+    /// Load an S3 endpoint and report throughput, latency and CPU
+    Bench(Box<BenchArgs>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    #[command(subcommand)]
+    pub(crate) command: DevCommand,
+
+    /// Folder that holds the cluster: its data, logs, configuration and credentials
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "RIQUET_DIR",
+        default_value = "target/dev"
+    )]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevCommand {
+    /// Start a cluster, or restart the one in DIR with its data
+    ///
+    /// Starts whatever does not run yet: storage nodes at Toulouse and Montpellier, the arbiter,
+    /// and a gateway at each site. Without --detach it stays until Ctrl-C, then stops everything.
+    /// DIR/env holds the lines that point S3 clients at the cluster.
+    Up(UpArgs),
+    /// Stop every process of the cluster; data stays
+    Down,
+    /// List the processes of the cluster
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Kill processes at once (SIGKILL), as a power cut would
+    Kill(Selection),
+    /// Start processes that were killed, and wait until they answer
+    Start(Selection),
+    /// Cut a site from the other data site: what they send each other is dropped
+    ///
+    /// The arbiter stays reachable from both sites unless --from-arbiter is given, and clients
+    /// always reach both gateways.
+    Partition {
+        /// The site to cut off
+        site: String,
+        /// Cut it from the arbiter too
+        #[arg(long)]
+        from_arbiter: bool,
+    },
+    /// Undo every cut of a site
+    Heal {
+        /// The site to join again
+        site: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Port of Toulouse's gateway; Montpellier's is the next one [default: 9000]
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=65534))]
+    pub(crate) port: Option<u16>,
+    /// Storage nodes at each site [default: 6]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) nodes_per_site: Option<u16>,
+    /// Storage profile: K data shards, S shards at each site (S > K) [default: 4/6]
+    #[arg(long, value_name = "K/S")]
+    pub(crate) profile: Option<ProfileShape>,
+    /// Return once the cluster is ready, leaving it running
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+/// Which processes a command is about.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Selection {
+    /// Processes, such as toulouse-1, arbiter or gateway-montpellier
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Every process of a site, its gateway included
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn contract_lines_parse() {
+        for line in [
+            "riquet dev up --dir d --port 9000 --nodes-per-site 6 --profile 4/6 --detach",
+            "riquet dev kill toulouse-1",
+            "riquet dev kill --site toulouse --dir d",
+            "riquet dev start --site toulouse",
+            "riquet dev partition toulouse",
+            "riquet dev heal toulouse",
+            "riquet dev status --json",
+            "riquet dev down",
+            "riquet bench put --size 64MiB --concurrency 4 --duration 5s --json",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+        for line in [
+            "riquet dev kill",
+            "riquet dev up --profile 6/6",
+            "riquet dev up --profile 6",
+            "riquet dev up --port 65535",
+            "riquet bench put --size 0x",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The configuration file of each process.
+//!
+//! Field names are those of `storage-node` and `gateway`; both refuse names that they don't know.
+
+use std::path::PathBuf;
+
+use riquet_cluster::id::DiskId;
+use serde::Serialize;
+
+use super::folder::Folder;
+use super::topology::{Member, Role, Topology};
+
+/// The region of development clusters: the one that clients assume when none is set.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// Hosts whose subdomains are buckets. `localhost` and its subdomains resolve to this machine.
+const BASE_DOMAINS: [&str; 2] = ["s3.localhost", "localhost"];
+
+#[derive(Debug, Serialize)]
+struct StorageNodeConfig<'a> {
+    name: &'a str,
+    site: &'a str,
+    listen: &'a str,
+    roles: [Role; 1],
+    data_dir: PathBuf,
+    metadata: Vec<String>,
+    fault_file: PathBuf,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    disks: Vec<DiskConfig>,
+}
+
+#[derive(Debug, Serialize)]
+struct DiskConfig {
+    path: PathBuf,
+    id: DiskId,
+}
+
+#[derive(Debug, Serialize)]
+struct GatewayConfig<'a> {
+    name: &'a str,
+    site: &'a str,
+    listen: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_listen: Option<&'a str>,
+    region: &'a str,
+    base_domains: [&'a str; 2],
+    metadata: Vec<String>,
+    fault_file: PathBuf,
+}
+
+/// The text of `member`'s configuration file.
+pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> String {
+    let (name, site, listen) = (&*member.name, &*member.site, &*member.address);
+    let metadata = topology.metadata();
+    let fault_file = folder.partition_file();
+    let text = match member.role {
+        Role::Data | Role::Meta => toml::to_string(&StorageNodeConfig {
+            name,
+            site,
+            listen,
+            roles: [member.role],
+            data_dir: folder.data_dir(name),
+            metadata,
+            fault_file,
+            disks: member
+                .disks
+                .iter()
+                .map(|disk| DiskConfig {
+                    path: folder.data_dir(name).join(&disk.path),
+                    id: disk.id,
+                })
+                .collect(),
+        }),
+        Role::Gateway => toml::to_string(&GatewayConfig {
+            name,
+            site,
+            listen,
+            admin_listen: member.admin_address.as_deref(),
+            region: REGION,
+            base_domains: BASE_DOMAINS,
+            metadata,
+            fault_file,
+        }),
+    };
+    text.expect("configurations hold only text and lists")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::topology::tests::small;
+    use super::*;
+
+    fn parsed(name: &str) -> (PathBuf, toml::Table) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(dir.path()).unwrap();
+        let topology = small();
+        let text = render(&folder, &topology, topology.member(name).unwrap());
+        (folder.root().to_owned(), text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_data_node_has_its_disks_under_its_data_folder() {
+        let (root, table) = parsed("montpellier-2");
+        assert_eq!(table["site"].as_str(), Some("montpellier"));
+        assert_eq!(table["roles"][0].as_str(), Some("data"));
+        assert_eq!(table["metadata"].as_array().unwrap().len(), 1);
+        let disks = table["disks"].as_array().unwrap();
+        assert_eq!(disks.len(), 3);
+        let path = disks[2]["path"].as_str().unwrap();
+        assert_eq!(PathBuf::from(path), root.join("data/montpellier-2/disk-2"));
+        assert!(disks[0]["id"].as_str().unwrap().parse::<DiskId>().is_ok());
+    }
+
+    #[test]
+    fn the_arbiter_is_its_own_metadata_node() {
+        let (_, table) = parsed("arbiter");
+        assert_eq!(table["roles"][0].as_str(), Some("meta"));
+        assert_eq!(table["metadata"][0], table["listen"]);
+        assert!(!table.contains_key("disks"));
+    }
+
+    #[test]
+    fn a_gateway_serves_the_region_that_clients_assume() {
+        let (_, table) = parsed("gateway-toulouse");
+        assert_eq!(table["listen"].as_str(), Some("127.0.0.1:9000"));
+        assert_eq!(table["region"].as_str(), Some("us-east-1"));
+        assert!(table["admin_listen"].is_str());
+        assert!(table["fault_file"].is_str());
+    }
+}

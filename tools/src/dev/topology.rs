@@ -1,0 +1,397 @@
+//! What a development cluster is made of, and the layout that follows from it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use riquet_cluster::id::{ClusterId, DiskId, Epoch};
+use riquet_cluster::layout::{Disk, DiskState, Layout, Node, Site};
+use riquet_cluster::placement::compute_table;
+use riquet_cluster::profile::{Profile, ProfileId, SiteId};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The two sites that hold data, in the order of the code.
+pub(crate) const DATA_SITES: [&str; 2] = ["toulouse", "montpellier"];
+
+/// The site of the arbiter, and its name.
+pub(crate) const ARBITER: &str = "arbiter";
+
+/// Placement groups of each profile: few enough to compute at once, many enough to spread evenly
+/// over a dozen disks.
+const PLACEMENT_GROUPS: u32 = 256;
+
+/// Bytes of a full cell.
+const CELL_SIZE: u32 = 64 * 1024;
+
+/// Bytes of a full chunk, before rounding down to whole stripes.
+const CHUNK_SIZE: u64 = 64 * 1024 * 1024;
+
+/// A profile's numbers, `K/S`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ProfileShape {
+    /// Data shards.
+    pub(crate) data: u8,
+    /// Shards at each site.
+    pub(crate) per_site: u8,
+}
+
+impl Default for ProfileShape {
+    fn default() -> Self {
+        Self {
+            data: 4,
+            per_site: 6,
+        }
+    }
+}
+
+impl fmt::Display for ProfileShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.data, self.per_site)
+    }
+}
+
+impl FromStr for ProfileShape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text
+            .split_once('/')
+            .and_then(|(k, s)| Some((k.parse().ok()?, s.parse().ok()?)));
+        match numbers {
+            Some((data @ 1.., per_site @ 1..=127)) if per_site > data => {
+                Ok(Self { data, per_site })
+            }
+            Some(_) => Err("K is at least 1, S more than K and at most 127".into()),
+            None => Err("two numbers, such as 4/6".into()),
+        }
+    }
+}
+
+impl TryFrom<String> for ProfileShape {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ProfileShape> for String {
+    fn from(shape: ProfileShape) -> Self {
+        shape.to_string()
+    }
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Stores shards.
+    Data,
+    /// Votes on metadata.
+    Meta,
+    /// Serves S3.
+    Gateway,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data",
+            Self::Meta => "meta",
+            Self::Gateway => "gateway",
+        })
+    }
+}
+
+/// A process of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) site: String,
+    pub(crate) role: Role,
+    /// `host:port` of its server: S3 for gateways, the internal protocol for nodes.
+    pub(crate) address: String,
+    /// `host:port` of a gateway's metrics and health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_address: Option<String>,
+    /// Disks of a storage node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) disks: Vec<MemberDisk>,
+}
+
+/// A disk of a storage node: here, a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MemberDisk {
+    pub(crate) id: DiskId,
+    /// Relative to the node's data folder.
+    pub(crate) path: PathBuf,
+}
+
+/// The cluster. Made once; nothing of it changes later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Topology {
+    pub(crate) cluster: ClusterId,
+    /// When it was made, ms since 1970.
+    pub(crate) created_ms: u64,
+    pub(crate) profile: ProfileShape,
+    pub(crate) port: u16,
+    pub(crate) nodes_per_site: u16,
+    pub(crate) members: Vec<Member>,
+}
+
+/// What the person who makes a cluster chooses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choices {
+    pub(crate) profile: ProfileShape,
+    pub(crate) port: u16,
+    pub(crate) nodes_per_site: u16,
+}
+
+impl Choices {
+    /// Ports that a cluster needs besides the two of its gateways' S3 servers.
+    pub(crate) fn internal_ports(&self) -> usize {
+        DATA_SITES.len() * usize::from(self.nodes_per_site) + 1 + DATA_SITES.len()
+    }
+}
+
+impl Topology {
+    /// A new cluster. `internal_ports` are free ports, [`Choices::internal_ports`] of them;
+    /// `fresh_id` gives random ids.
+    pub(crate) fn new(
+        choices: Choices,
+        internal_ports: &[u16],
+        created_ms: u64,
+        mut fresh_id: impl FnMut() -> u128,
+    ) -> Self {
+        assert_eq!(internal_ports.len(), choices.internal_ports());
+        let mut ports = internal_ports.iter();
+        let mut internal = || local(*ports.next().expect("counted above"));
+        let mut members = Vec::new();
+        // A site with fewer nodes than shards has several disks on each.
+        let disks_per_node = u16::from(choices.profile.per_site).div_ceil(choices.nodes_per_site);
+        for site in DATA_SITES {
+            for number in 1..=choices.nodes_per_site {
+                members.push(Member {
+                    name: format!("{site}-{number}"),
+                    site: site.into(),
+                    role: Role::Data,
+                    address: internal(),
+                    admin_address: None,
+                    disks: (0..disks_per_node)
+                        .map(|disk| MemberDisk {
+                            id: DiskId::from_u128(fresh_id()),
+                            path: format!("disk-{disk}").into(),
+                        })
+                        .collect(),
+                });
+            }
+        }
+        members.push(Member {
+            name: ARBITER.into(),
+            site: ARBITER.into(),
+            role: Role::Meta,
+            address: internal(),
+            admin_address: None,
+            disks: Vec::new(),
+        });
+        for (site, port) in DATA_SITES.into_iter().zip(choices.port..) {
+            members.push(Member {
+                name: format!("gateway-{site}"),
+                site: site.into(),
+                role: Role::Gateway,
+                address: local(port),
+                admin_address: Some(internal()),
+                disks: Vec::new(),
+            });
+        }
+        Self {
+            cluster: ClusterId::from_u128(fresh_id()),
+            created_ms,
+            profile: choices.profile,
+            port: choices.port,
+            nodes_per_site: choices.nodes_per_site,
+            members,
+        }
+    }
+
+    /// The process of that name.
+    pub(crate) fn member(&self, name: &str) -> Result<&Member, Error> {
+        self.members.iter().find(|m| m.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.members.iter().map(|m| m.name.as_str()).collect();
+            Error::UnknownProcess {
+                name: name.into(),
+                known: names.join(", "),
+            }
+        })
+    }
+
+    /// That there is such a site, the arbiter's included.
+    pub(crate) fn check_site(&self, name: &str) -> Result<(), Error> {
+        if self.members.iter().any(|m| m.site == name) {
+            return Ok(());
+        }
+        Err(Error::UnknownSite {
+            name: name.into(),
+            known: [&DATA_SITES[..], &[ARBITER]].concat().join(", "),
+        })
+    }
+
+    pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |m| m.role == role)
+    }
+
+    /// Addresses of the metadata nodes.
+    pub(crate) fn metadata(&self) -> Vec<String> {
+        self.with_role(Role::Meta)
+            .map(|m| m.address.clone())
+            .collect()
+    }
+
+    /// `http://host:port` of the gateway at `site`.
+    pub(crate) fn endpoint(&self, site: &str) -> Option<String> {
+        self.with_role(Role::Gateway)
+            .find(|m| m.site == site)
+            .map(|m| format!("http://{}", m.address))
+    }
+
+    /// The cluster's first layout: the two-site profile, and one of the same redundancy at each
+    /// site alone for one-zone data.
+    pub(crate) fn layout(&self) -> Result<Layout, Error> {
+        let sites: Vec<_> = (0..)
+            .zip(DATA_SITES)
+            .map(|(id, name)| Site {
+                id: SiteId(id),
+                name: name.into(),
+            })
+            .collect();
+        let (mut nodes, mut disks) = (Vec::new(), Vec::new());
+        for (number, member) in (0..).zip(self.with_role(Role::Data)) {
+            let site = sites.iter().find(|s| s.name == member.site);
+            nodes.push(Node {
+                name: member.name.clone(),
+                site: site.expect("data nodes stand at data sites").id,
+                address: member.address.clone(),
+            });
+            disks.extend(member.disks.iter().map(|disk| Disk {
+                id: disk.id,
+                node: number,
+                weight: 1,
+                state: DiskState::Active,
+            }));
+        }
+        let ProfileShape { data, per_site } = self.profile;
+        let stripe = u64::from(data) * u64::from(CELL_SIZE);
+        let profile = |id, name: String, sites| Profile {
+            id: ProfileId(id),
+            name,
+            data,
+            per_site,
+            sites,
+            cell_size: CELL_SIZE,
+            chunk_size: CHUNK_SIZE / stripe * stripe,
+        };
+        let both = sites.iter().map(|s| s.id).collect();
+        let mut profiles = vec![profile(0, self.profile.to_string(), both)];
+        profiles.extend((1..).zip(&sites).map(|(id, site)| {
+            let name = format!("{data}+{} {}", per_site - data, site.name);
+            profile(id, name, vec![site.id])
+        }));
+        let tables = profiles
+            .iter()
+            .map(|p| compute_table(p, &nodes, &disks, PLACEMENT_GROUPS))
+            .collect::<Result<_, _>>()?;
+        let layout = Layout {
+            cluster: self.cluster,
+            epoch: Epoch(1),
+            standard: profiles[0].id,
+            one_zone: profiles[1..].iter().map(|p| p.id).collect(),
+            sites,
+            nodes,
+            disks,
+            profiles,
+            tables,
+        };
+        layout.validate()?;
+        Ok(layout)
+    }
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A cluster of two nodes a site, three disks each.
+    pub(crate) fn small() -> Topology {
+        new(2, ProfileShape::default())
+    }
+
+    fn new(nodes_per_site: u16, profile: ProfileShape) -> Topology {
+        let choices = Choices {
+            profile,
+            port: 9000,
+            nodes_per_site,
+        };
+        let ports: Vec<u16> = (7100..).take(choices.internal_ports()).collect();
+        let mut id = 0;
+        Topology::new(choices, &ports, 1_700_000_000_000, || {
+            id += 1;
+            id
+        })
+    }
+
+    #[test]
+    fn the_contract_names_and_ports() {
+        let topology = new(6, ProfileShape::default());
+        let names: Vec<_> = topology.members.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(names.len(), 15);
+        assert_eq!(
+            (names[0], names[5], names[11]),
+            ("toulouse-1", "toulouse-6", "montpellier-6")
+        );
+        assert_eq!(
+            &names[12..],
+            ["arbiter", "gateway-toulouse", "gateway-montpellier"]
+        );
+        assert_eq!(
+            topology.endpoint("montpellier").unwrap(),
+            "http://127.0.0.1:9001"
+        );
+        let mut addresses: Vec<_> = topology.members.iter().map(|m| &m.address).collect();
+        addresses.sort();
+        addresses.dedup();
+        assert_eq!(addresses.len(), 15);
+    }
+
+    #[test]
+    fn every_shape_has_a_valid_layout() {
+        for (nodes, shape) in [(6, "4/6"), (2, "4/6"), (1, "2/3"), (3, "3/5"), (12, "8/10")] {
+            let layout = new(nodes, shape.parse().unwrap()).layout().unwrap();
+            assert_eq!(layout.profiles.len(), 3);
+            assert_eq!(layout.standard_profile().name, shape);
+            for site in [SiteId(0), SiteId(1)] {
+                assert!(layout.one_zone_profile(site).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn a_stored_topology_reads_back() {
+        let topology = small();
+        let text = toml::to_string(&topology).unwrap();
+        assert_eq!(toml::from_str::<Topology>(&text).unwrap(), topology);
+    }
+
+    #[test]
+    fn impossible_profiles_are_refused() {
+        for text in ["0/1", "4/4", "6/4", "4", "4/", "a/b", "4/128", "-1/2"] {
+            assert!(text.parse::<ProfileShape>().is_err(), "{text}");
+        }
+    }
+}

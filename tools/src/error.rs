@@ -1,0 +1,89 @@
+//! What can go wrong, by what the person at the keyboard can do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::s3;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot start the asynchronous runtime: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    File {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("{path} is damaged ({why}); restore it, or remove the folder to start anew", path = path.display())]
+    Damaged { path: PathBuf, why: String },
+    #[error("there is no cluster in {dir}; make one with: riquet dev up --dir {dir}", dir = dir.display())]
+    NoCluster { dir: PathBuf },
+    #[error("the cluster in {dir} was made with {what} {present}; leave the option out, or choose another --dir", dir = dir.display())]
+    FixedAtCreation {
+        dir: PathBuf,
+        what: &'static str,
+        present: String,
+    },
+    #[error("no process is named {name}; there are: {known}")]
+    UnknownProcess { name: String, known: String },
+    #[error("no site is named {name}; there are: {known}")]
+    UnknownSite { name: String, known: String },
+    #[error("invalid cluster: {0}")]
+    Cluster(#[from] riquet_cluster::Error),
+    #[error(
+        "{address} (for {name}) is taken by another process; stop that one, or choose other ports with --port and a new --dir"
+    )]
+    PortTaken { name: String, address: String },
+    #[error("no {wanted} free ports below {end}; stop some servers first")]
+    NoFreePorts { wanted: usize, end: u16 },
+    #[error("the program {path} is missing; build it with: cargo build --release", path = path.display())]
+    ProgramMissing { path: PathBuf },
+    #[error("{name} ended ({status}) while starting; the end of {log}:\n{tail}", log = log.display())]
+    Died {
+        name: String,
+        status: String,
+        log: PathBuf,
+        tail: String,
+    },
+    #[error("{name} was not ready after {waited_s} s ({last}); see {log}", log = log.display())]
+    NotReady {
+        name: String,
+        waited_s: u64,
+        last: String,
+        log: PathBuf,
+    },
+    #[error("{name} (process {pid}) does not end")]
+    WillNotEnd { name: String, pid: i32 },
+    #[error("interrupted; what had been started was stopped")]
+    Interrupted,
+    #[error("metadata: {0}")]
+    Metadata(#[from] riquet_metadata::Error),
+    #[error("{variable} is not set; type: . DIR/env (DIR is the cluster's folder)")]
+    NoEnvironment { variable: &'static str },
+    #[error("{value:?} is not an endpoint; one looks like http://127.0.0.1:9000")]
+    BadEndpoint { value: String },
+    #[error("{operation}: {why}")]
+    S3 { operation: String, why: s3::Failure },
+    #[error("{failed} of {total} operations failed; first: {first}")]
+    OperationsFailed {
+        failed: u64,
+        total: u64,
+        first: String,
+    },
+}
+
+impl Error {
+    /// For `map_err`: what was being done to which file.
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+}

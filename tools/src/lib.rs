@@ -1,0 +1,50 @@
+//! The `riquet` command: the development cluster and the load generator.
+//!
+//! Exit code 0 means that everything asked was done, 1 that it was not (the reason is on standard
+//! error), 2 that the command line was not understood.
+
+mod bench;
+mod cli;
+mod dev;
+mod error;
+mod files;
+mod output;
+mod process;
+mod s3;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::error::Error;
+
+/// Runs the command that `args` (the program's name first) asks for.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Nothing is left to do when even the usage can't be written.
+            let _ = usage.print();
+            return ExitCode::from(usage.exit_code() as u8);
+        }
+    };
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("riquet: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<(), Error> {
+    let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Dev(args) => dev::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
+        }
+    })
+}

@@ -1,0 +1,22 @@
+//! Tables for people and JSON for scripts.
+
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+
+/// A table with these column titles; the columns from the `numbers`-th on are right-aligned.
+pub(crate) fn table(titles: &[&str], rows: &[Vec<String>], numbers: usize) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY);
+    table.set_header(titles.to_vec());
+    table.add_rows(rows.to_vec());
+    for column in table.column_iter_mut().skip(numbers) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
+/// `value` as indented JSON.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("reports hold only text, numbers and lists")
+}
