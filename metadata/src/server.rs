@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -23,6 +24,8 @@ use crate::wire::{PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, Refusa
 #[derive(Clone)]
 pub struct MetadataService {
     replica: Arc<dyn Replica>,
+    /// Closes once the process stops: long polls must not keep its server open.
+    waiting: Arc<Semaphore>,
 }
 
 impl From<ReplicaError> for Refusal {
@@ -37,7 +40,16 @@ impl From<ReplicaError> for Refusal {
 impl MetadataService {
     /// Serves this replica.
     pub fn new(replica: Arc<dyn Replica>) -> Self {
-        Self { replica }
+        Self {
+            replica,
+            waiting: Arc::new(Semaphore::new(0)),
+        }
+    }
+
+    /// Ends the waiting for a newer layout, now and from now on: who waits is answered with the
+    /// layout as it is. Called when the process stops.
+    pub fn end_waiting(&self) {
+        self.waiting.close();
     }
 
     /// Answers a request whose path begins with [`crate::wire::PATH_PREFIX`].
@@ -121,7 +133,10 @@ impl MetadataService {
             if is_newer {
                 return Ok(answer);
             }
-            match tokio::time::timeout_at(deadline, applied.changed()).await {
+            let changed = tokio::time::timeout_at(deadline, applied.changed());
+            // The semaphore has no permits: acquiring ends only when it closes.
+            match tokio::select! { changed = changed => changed, _ = self.waiting.acquire() => return Ok(answer) }
+            {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(Refusal::Stopped),
                 Err(_) => return Ok(answer),

@@ -98,6 +98,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         tracing::info!("stopping");
         // A voter follows the layout from itself: its own long poll would keep the server open.
         follower.abort();
+        if let Some(metadata) = &node.metadata {
+            metadata.end_waiting();
+        }
     };
     serve(Arc::clone(&node), listener, stop).await;
     close_disks(&node).await;

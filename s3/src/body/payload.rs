@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Version};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue};
 use http_body::Body;
 
 use super::checksum::{Checksum, ChecksumAlgorithm};
@@ -52,7 +52,6 @@ impl PayloadSpec {
     /// checksums).
     pub fn parse(
         headers: &HeaderMap,
-        version: Version,
         verified: &Verified,
         purpose: Purpose,
     ) -> Result<Self, Error> {
@@ -75,7 +74,7 @@ impl PayloadSpec {
                 let length = parse_length(headers, DECODED_LENGTH)?;
                 Some(length.ok_or(ErrorCode::MissingContentLength)?)
             }
-            None => plain_length(headers, version, purpose)?,
+            None => plain_length(headers, purpose)?,
         };
         let declared = match purpose {
             Purpose::Object | Purpose::Document => parse_declared(headers, may_have_trailers)?,
@@ -108,19 +107,12 @@ impl PayloadSpec {
 }
 
 /// The length of a body without framing.
-fn plain_length(
-    headers: &HeaderMap,
-    version: Version,
-    purpose: Purpose,
-) -> Result<Option<u64>, Error> {
+fn plain_length(headers: &HeaderMap, purpose: Purpose) -> Result<Option<u64>, Error> {
     let length = parse_length(headers, CONTENT_LENGTH.as_str())?;
     if length.is_some() || purpose != Purpose::Object {
         return Ok(length);
     }
-    // HTTP/1 has no body without one of the two headers; HTTP/2 may.
-    if version < Version::HTTP_2 && !headers.contains_key(TRANSFER_ENCODING) {
-        return Ok(Some(0));
-    }
+    // A client that forgot the length did not mean to store an empty object.
     Err(ErrorCode::MissingContentLength.into())
 }
 

@@ -40,14 +40,20 @@ pub fn render(error: &Error, context: &ErrorContext<'_>) -> Response<Bytes> {
 fn document(error: &Error, context: &ErrorContext<'_>) -> Bytes {
     XmlWriter::plain_document("Error", |writer| {
         writer.text("Code", error.code().as_str());
-        writer.text("Message", error.text());
+        writer.text("Message", &legible(error.text()));
         for (name, value) in error.fields() {
-            writer.text(name, value);
+            writer.text(name, &legible(value));
         }
-        writer.text("Resource", context.resource);
+        writer.text("Resource", &legible(context.resource));
         writer.text("RequestId", context.request_id);
         writer.text("HostId", context.host_id);
     })
+}
+
+/// Echoed input without what XML 1.0 can't carry, even escaped: an error must parse everywhere.
+fn legible(text: &str) -> String {
+    let illegal = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
+    text.replace(illegal, "\u{fffd}")
 }
 
 /// `Content-Range: bytes */SIZE` of an `InvalidRange` that knows the object's size.
@@ -75,6 +81,17 @@ mod tests {
             host_id: "host",
         };
         render(error, &context)
+    }
+
+    #[test]
+    fn echoed_input_never_makes_an_error_unreadable() {
+        let error = Error::new(ErrorCode::InvalidArgument).field("ArgumentValue", "a\0b\u{1b}\tc");
+        let body = answer(&error, &Method::GET).into_body();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(
+            text.contains("<ArgumentValue>a\u{fffd}b\u{fffd}\tc</ArgumentValue>"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,0 +1,313 @@
+//! Settings: a TOML file, overridden by the environment, overridden by flags.
+//!
+//! ```toml
+//! name = "gateway-toulouse"
+//! site = "toulouse"
+//! listen = "127.0.0.1:9000"
+//! admin_listen = "127.0.0.1:9001"
+//! metadata = ["127.0.0.1:7500"]
+//! region = "eu-west-1"
+//! base_domains = ["s3.example.org"]
+//!
+//! [limits]
+//! uploads_max = 128
+//! ```
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Everything a gateway is told when it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Its own name, for logs and answers' host ids.
+    pub name: String,
+    /// Name of the site where it stands: it reads from there first.
+    pub site: String,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where health and metrics are asked; not for clients.
+    pub admin_listen: SocketAddr,
+    /// `host:port` of metadata nodes.
+    pub metadata: Vec<String>,
+    /// The region that clients sign for.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// Domains under which buckets are addressed as `bucket.domain`.
+    #[serde(default)]
+    pub base_domains: Vec<String>,
+    /// The partition file of a development cluster (see `riquet_cluster::transport::partition`).
+    #[serde(default)]
+    pub fault_file: Option<PathBuf>,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// What bounds the memory and the patience of a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open connections of clients; more wait in the system's queue. Each reads at most 256 KiB
+    /// ahead.
+    pub connections_max: usize,
+    /// Bodies taken in at once (uploads, copies, documents). A fast client's upload takes about
+    /// 7 MiB (stripes in flight, buffers of twelve connections), a slow client's far less.
+    pub uploads_max: usize,
+    /// Bodies sent at once, copies' sources included. A fast client's download takes about 6 MiB
+    /// (1.5 MiB read ahead, buffers of four connections).
+    pub downloads_max: usize,
+    /// How long a request waits for its turn before it's told to slow down, ms.
+    pub turn_wait_ms: u64,
+    /// How long a connection may stay without a whole request head, ms.
+    pub head_wait_ms: u64,
+    /// How long a client may leave a body without a byte, ms.
+    pub body_wait_ms: u64,
+    /// How long running requests may go on after the process is asked to stop, ms.
+    pub stop_wait_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 2048,
+            uploads_max: 128,
+            downloads_max: 256,
+            turn_wait_ms: 10_000,
+            head_wait_ms: 60_000,
+            body_wait_ms: 60_000,
+            stop_wait_ms: 15_000,
+        }
+    }
+}
+
+impl Limits {
+    /// [`Self::turn_wait_ms`].
+    pub fn turn_wait(&self) -> Duration {
+        Duration::from_millis(self.turn_wait_ms)
+    }
+
+    /// [`Self::head_wait_ms`].
+    pub fn head_wait(&self) -> Duration {
+        Duration::from_millis(self.head_wait_ms)
+    }
+
+    /// [`Self::body_wait_ms`].
+    pub fn body_wait(&self) -> Duration {
+        Duration::from_millis(self.body_wait_ms)
+    }
+
+    /// [`Self::stop_wait_ms`].
+    pub fn stop_wait(&self) -> Duration {
+        Duration::from_millis(self.stop_wait_ms)
+    }
+}
+
+/// The command line; each flag has an environment variable of the same name.
+#[derive(Debug, Clone, Default, clap::Parser)]
+#[command(
+    name = "riquet-gateway",
+    version,
+    about = "Serves S3 over a Riquet cluster"
+)]
+pub struct Flags {
+    /// TOML file with the settings.
+    #[arg(long, env = "RIQUET_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// This gateway's name.
+    #[arg(long, env = "RIQUET_NAME")]
+    pub name: Option<String>,
+    /// Name of the site where it stands.
+    #[arg(long, env = "RIQUET_SITE")]
+    pub site: Option<String>,
+    /// Address for clients.
+    #[arg(long, env = "RIQUET_LISTEN")]
+    pub listen: Option<String>,
+    /// Address for health and metrics.
+    #[arg(long, env = "RIQUET_ADMIN_LISTEN")]
+    pub admin_listen: Option<String>,
+    /// Metadata nodes, `host:port`, separated by commas.
+    #[arg(long, env = "RIQUET_METADATA", value_delimiter = ',')]
+    pub metadata: Option<Vec<String>>,
+    /// The region that clients sign for.
+    #[arg(long, env = "RIQUET_REGION")]
+    pub region: Option<String>,
+    /// Domains of virtual-host buckets, separated by commas.
+    #[arg(long, env = "RIQUET_BASE_DOMAINS", value_delimiter = ',')]
+    pub base_domains: Option<Vec<String>>,
+    /// Partition file of a development cluster.
+    #[arg(long, env = "RIQUET_FAULT_FILE")]
+    pub fault_file: Option<PathBuf>,
+}
+
+/// Why settings are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A setting is missing, unknown or of the wrong kind.
+    #[error("settings: {0}")]
+    Invalid(#[from] toml::de::Error),
+    /// A setting has a value that can't work.
+    #[error("setting {name}: {why}")]
+    Unusable {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+impl Settings {
+    /// Reads the file that the flags name, if any, and lays the flags over it.
+    ///
+    /// # Errors
+    /// When the file can't be read or what results is not a full set of usable settings.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let mut table = match &flags.config {
+            Some(path) => read_table(path)?,
+            None => toml::Table::new(),
+        };
+        flags.lay_over(&mut table);
+        let settings: Self = table.try_into()?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |name, why| Err(ConfigError::Unusable { name, why });
+        if self.name.is_empty() {
+            return refuse("name", "is empty");
+        }
+        if self.metadata.is_empty() {
+            return refuse("metadata", "names no node");
+        }
+        if self.region.is_empty() {
+            return refuse("region", "is empty");
+        }
+        let limits = &self.limits;
+        if limits.connections_max == 0 || limits.uploads_max == 0 || limits.downloads_max == 0 {
+            return refuse("limits", "a bound of zero lets nothing through");
+        }
+        Ok(())
+    }
+}
+
+fn read_table(path: &Path) -> Result<toml::Table, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(text.parse()?)
+}
+
+impl Flags {
+    fn lay_over(&self, table: &mut toml::Table) {
+        let texts = [
+            ("name", &self.name),
+            ("site", &self.site),
+            ("listen", &self.listen),
+            ("admin_listen", &self.admin_listen),
+            ("region", &self.region),
+        ];
+        for (name, value) in texts {
+            if let Some(value) = value {
+                table.insert(name.to_owned(), value.clone().into());
+            }
+        }
+        for (name, values) in [
+            ("metadata", &self.metadata),
+            ("base_domains", &self.base_domains),
+        ] {
+            if let Some(values) = values {
+                table.insert(name.to_owned(), values.clone().into());
+            }
+        }
+        if let Some(path) = &self.fault_file {
+            let path = path.to_string_lossy().into_owned();
+            table.insert("fault_file".to_owned(), path.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    const FILE: &str = r#"
+        name = "g"
+        site = "toulouse"
+        listen = "127.0.0.1:9000"
+        admin_listen = "127.0.0.1:9001"
+        metadata = ["127.0.0.1:7500"]
+        [limits]
+        uploads_max = 3
+    "#;
+
+    fn load(text: &str, flags: Flags) -> Result<Settings, ConfigError> {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("room for it");
+        Settings::load(&Flags {
+            config: Some(file.path().to_owned()),
+            ..flags
+        })
+    }
+
+    #[test]
+    fn the_file_gives_settings_and_the_rest_has_defaults() {
+        let settings = load(FILE, Flags::default()).expect("a full set");
+        assert_eq!(settings.listen.port(), 9000);
+        assert_eq!(settings.region, "us-east-1");
+        assert_eq!(settings.limits.uploads_max, 3);
+        assert_eq!(
+            settings.limits.downloads_max,
+            Limits::default().downloads_max
+        );
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flags = Flags {
+            site: Some("montpellier".into()),
+            metadata: Some(vec!["a:1".into(), "b:2".into()]),
+            ..Flags::default()
+        };
+        let settings = load(FILE, flags).expect("a full set");
+        assert_eq!(settings.site, "montpellier");
+        assert_eq!(settings.metadata, ["a:1", "b:2"]);
+        assert_eq!(settings.name, "g");
+    }
+
+    #[test]
+    fn a_misspelt_or_missing_setting_is_refused() {
+        let misspelt = FILE.replace("site =", "sight =");
+        assert!(matches!(
+            load(&misspelt, Flags::default()),
+            Err(ConfigError::Invalid(_))
+        ));
+        let empty = FILE.replace("[\"127.0.0.1:7500\"]", "[]");
+        let refused = load(&empty, Flags::default());
+        assert!(matches!(
+            refused,
+            Err(ConfigError::Unusable {
+                name: "metadata",
+                ..
+            })
+        ));
+    }
+}

@@ -1,0 +1,94 @@
+//! Which storage nodes answer.
+//!
+//! Every node is asked once a second; a request that meets a dead one says so at once. So after the
+//! first second a lost site costs writes and reads nothing: its nodes are left out until they
+//! answer again.
+
+use std::collections::HashSet;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::Request;
+use riquet_cluster::Error;
+use riquet_cluster::layout::Layout;
+use riquet_cluster::transport::{Transport, empty_body};
+use riquet_cluster::wire::HEALTH_PATH;
+
+/// How often each node is asked.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long it may take to answer; far above a round trip between the sites and a busy second.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// What is known of the nodes. Cheap to clone; a node not heard of counts as up.
+#[derive(Clone, Default)]
+pub struct Health {
+    down: Arc<RwLock<HashSet<String>>>,
+}
+
+impl Health {
+    /// Starts asking the nodes of the layout; stops when every clone is gone.
+    pub fn watch(transport: Transport, layout: Arc<ArcSwap<Layout>>) -> Self {
+        let health = Self::default();
+        let down = Arc::downgrade(&health.down);
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(PROBE_INTERVAL);
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tick.tick().await;
+                let Some(down) = down.upgrade() else { break };
+                let health = Self { down };
+                let layout = layout.load_full();
+                let probes = layout
+                    .nodes
+                    .iter()
+                    .map(|node| probe(&transport, &node.address));
+                let answers = futures_util::future::join_all(probes).await;
+                for (node, up) in layout.nodes.iter().zip(answers) {
+                    health.set(&node.address, up);
+                }
+            }
+        });
+        health
+    }
+
+    /// Whether the node at `address` is believed to answer.
+    pub fn is_up(&self, address: &str) -> bool {
+        !self
+            .down
+            .read()
+            .expect("no holder panics")
+            .contains(address)
+    }
+
+    /// Notes that a request to the node failed.
+    pub fn failed(&self, address: &str, error: &Error) {
+        if matches!(error, Error::Unreachable { .. }) {
+            self.set(address, false);
+        }
+    }
+
+    fn set(&self, address: &str, up: bool) {
+        if self.is_up(address) == up {
+            return;
+        }
+        let mut down = self.down.write().expect("no holder panics");
+        if up {
+            down.remove(address);
+            tracing::info!(node = address, "storage node answers again");
+        } else {
+            down.insert(address.to_owned());
+            tracing::warn!(node = address, "storage node does not answer");
+        }
+        metrics::gauge!("riquet_gateway_nodes_down").set(down.len() as f64);
+    }
+}
+
+async fn probe(transport: &Transport, address: &str) -> bool {
+    let request = Request::get(format!("http://{address}{HEALTH_PATH}"))
+        .body(empty_body())
+        .expect("an address of the layout makes a URI");
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send(request)).await;
+    answer.is_ok_and(|a| a.is_ok_and(|a| a.status().is_success()))
+}

@@ -1,0 +1,88 @@
+//! Reads and verifies the cells of one shard, in order.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use riquet_cluster::Error;
+use riquet_cluster::cell_hash::{HASH_LEN, hash_fragments};
+use riquet_cluster::id::ShardId;
+use riquet_cluster::node_client::{NodeClient, PayloadReader, Target};
+use riquet_cluster::profile::ChunkGeometry;
+use riquet_erasure::Cell;
+
+/// Why a cell is not there.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum CellError {
+    /// The node did not give it: another try may.
+    #[error(transparent)]
+    Node(#[from] Error),
+    /// It was given, and it is not what was written.
+    #[error("the cell's bytes do not match their hash")]
+    Corrupt,
+}
+
+/// A run of cells of one shard, as they stream from its node.
+pub(super) struct CellStream {
+    shard: ShardId,
+    geometry: ChunkGeometry,
+    reader: PayloadReader,
+    /// What the last slice had beyond the last cell.
+    rest: Bytes,
+    next: u32,
+}
+
+impl CellStream {
+    /// Asks for the cells of `stripes`.
+    pub(super) async fn open(
+        nodes: &NodeClient,
+        target: &Target,
+        shard: ShardId,
+        geometry: ChunkGeometry,
+        stripes: Range<u32>,
+    ) -> Result<Self, CellError> {
+        let next = stripes.start;
+        let reader = nodes
+            .get(target, shard, Some(geometry.payload_range(stripes)))
+            .await?;
+        Ok(Self {
+            shard,
+            geometry,
+            reader,
+            rest: Bytes::new(),
+            next,
+        })
+    }
+
+    /// The stripe whose cell comes next.
+    pub(super) fn position(&self) -> u32 {
+        self.next
+    }
+
+    /// The next cell, verified. After an error the stream is of no more use.
+    pub(super) async fn next_cell(&mut self) -> Result<Cell, CellError> {
+        let cell = self.take(self.geometry.cell_len(self.next)).await?;
+        let hash = self.take(HASH_LEN).await?;
+        let computed = hash_fragments(self.shard, self.next, cell.iter().map(Bytes::as_ref), 0);
+        if !hash.iter().flatten().eq(computed.iter()) {
+            return Err(CellError::Corrupt);
+        }
+        self.next += 1;
+        Ok(cell)
+    }
+
+    async fn take(&mut self, len: usize) -> Result<Cell, CellError> {
+        let mut cell = Cell::new();
+        while cell.len() < len {
+            if self.rest.is_empty() {
+                self.rest = self
+                    .reader
+                    .next()
+                    .await?
+                    .ok_or(Error::Protocol("a shard shorter than its length"))?;
+            }
+            let take = self.rest.len().min(len - cell.len());
+            cell.push(self.rest.split_to(take));
+        }
+        Ok(cell)
+    }
+}

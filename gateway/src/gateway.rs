@@ -1,0 +1,119 @@
+//! What all requests share.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::BuildError;
+use riquet_cluster::node_client::NodeClient;
+use riquet_cluster::transport::partition::PartitionedDialer;
+use riquet_cluster::transport::{Dial, TcpDialer, Transport};
+use riquet_metadata::query::ClusterState;
+use riquet_metadata::{Client, LayoutWatch};
+use riquet_s3::operation::Router;
+
+use crate::admission::Admission;
+use crate::config::Settings;
+use crate::data::{DataPath, Health};
+
+/// How long a starting gateway waits between two tries to learn the cluster's layout.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address can't be listened on, a signal not awaited, or the fault file not read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The metrics recorder can't be installed.
+    #[error("metrics: {0}")]
+    Metrics(#[from] BuildError),
+    /// The metadata nodes refuse.
+    #[error("metadata: {0}")]
+    Metadata(#[from] riquet_metadata::Error),
+    /// The layout has no site of the name in the settings.
+    #[error("the cluster has no site named {0}")]
+    UnknownSite(String),
+}
+
+/// What all requests share.
+pub struct Gateway {
+    pub(crate) settings: Settings,
+    pub(crate) router: Router,
+    pub(crate) metadata: Client,
+    pub(crate) data: DataPath,
+    pub(crate) admission: Admission,
+    /// Follows the layout for the data path as long as the gateway lives.
+    _layout: LayoutWatch,
+    /// `x-amz-id-2` of every answer.
+    pub(crate) host_id: String,
+}
+
+impl Gateway {
+    /// Learns the cluster's layout from the metadata nodes, waiting until they answer.
+    ///
+    /// # Errors
+    /// When they refuse, or the layout lacks the gateway's site.
+    pub async fn connect(settings: Settings) -> Result<Arc<Self>, StartError> {
+        let transport = Transport::new(dialer(&settings)?);
+        let metadata = Client::new(transport.clone(), settings.metadata.clone());
+        let cluster = await_cluster(&metadata).await?;
+        let layout = LayoutWatch::start(metadata.clone()).await?;
+        let site = layout
+            .load()
+            .site_named(&settings.site)
+            .map(|site| site.id)
+            .ok_or_else(|| StartError::UnknownSite(settings.site.clone()))?;
+        let nodes = NodeClient::new(transport.clone(), cluster.cluster);
+        let health = Health::watch(transport, layout.shared());
+        tracing::info!(
+            name = settings.name,
+            site = settings.site,
+            cluster = %cluster.cluster,
+            epoch = %cluster.layout.epoch,
+            "connected"
+        );
+        Ok(Arc::new(Self {
+            router: Router::new(settings.base_domains.iter().cloned()),
+            data: DataPath::new(nodes, layout.shared(), site, health),
+            admission: Admission::new(&settings.limits),
+            host_id: host_id(&settings.name),
+            _layout: layout,
+            metadata,
+            settings,
+        }))
+    }
+}
+
+fn dialer(settings: &Settings) -> io::Result<Arc<dyn Dial>> {
+    let tcp: Arc<dyn Dial> = Arc::new(TcpDialer);
+    Ok(match &settings.fault_file {
+        Some(path) => Arc::new(PartitionedDialer::watch(
+            tcp,
+            settings.site.clone(),
+            path.clone(),
+        )?),
+        None => tcp,
+    })
+}
+
+/// The cluster, once its metadata answer and it has been bootstrapped.
+async fn await_cluster(metadata: &Client) -> Result<ClusterState, riquet_metadata::Error> {
+    let mut tick = tokio::time::interval(CONNECT_INTERVAL);
+    loop {
+        tick.tick().await;
+        match metadata.cluster().await {
+            Ok(cluster) => return Ok(cluster),
+            Err(
+                error @ (riquet_metadata::Error::Unavailable
+                | riquet_metadata::Error::NotBootstrapped),
+            ) => tracing::info!(%error, "waiting for the cluster"),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// An opaque text that tells one gateway's answers from another's.
+fn host_id(name: &str) -> String {
+    hex::encode(&blake3::hash(name.as_bytes()).as_bytes()[..24])
+}

@@ -1,0 +1,199 @@
+//! Buckets themselves: list, create, look at, delete.
+
+use http::Response;
+use riquet_metadata::Created;
+use riquet_metadata::record::Bucket;
+use riquet_s3::request::{CreateBucketInput, ListBucketsInput};
+use riquet_s3::response::{
+    AclOutput, BucketEntry, CreateBucketOutput, GetBucketLocationOutput, GetBucketVersioningOutput,
+    HeadBucketOutput, ListBucketsOutput, NoContent,
+};
+use riquet_s3::{Error as S3Error, ErrorCode};
+
+use super::{Answer, Context, whole};
+use crate::answer::AnswerBody;
+use crate::convert;
+use crate::error::Error;
+
+/// The region where AWS forgives creating one's own bucket again.
+const FORGIVING_REGION: &str = "us-east-1";
+
+pub(super) async fn list_buckets(cx: &Context, input: &ListBucketsInput) -> Answer {
+    let mut buckets = Vec::new();
+    let mut next = None;
+    let is_elsewhere = input
+        .bucket_region
+        .as_ref()
+        .is_some_and(|region| *region != cx.gateway.settings.region);
+    if !is_elsewhere {
+        (buckets, next) = page_of_buckets(cx, input).await?;
+    }
+    let output = ListBucketsOutput {
+        owner: convert::owner(&cx.caller),
+        region: cx.gateway.settings.region.clone(),
+        buckets: buckets.iter().map(entry).collect(),
+        prefix: input.prefix.clone(),
+        next,
+    };
+    Ok(whole(output.into_response()))
+}
+
+/// Up to `max_buckets` buckets, in as many of the metadata's pages as it takes; and the name of
+/// the last one if there are more.
+async fn page_of_buckets(
+    cx: &Context,
+    input: &ListBucketsInput,
+) -> Result<(Vec<Bucket>, Option<String>), Error> {
+    let max = input.max_buckets as usize;
+    let mut buckets: Vec<Bucket> = Vec::new();
+    loop {
+        let after = match buckets.last() {
+            Some(last) => Some(last.name.clone()),
+            None => input.continuation_token.clone(),
+        };
+        let owner = Some(cx.caller.user_id.clone());
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let wanted = (max - buckets.len()) as u32;
+        let (page, more) = cx.metadata().buckets(owner, prefix, after, wanted).await?;
+        let is_stuck = page.is_empty();
+        buckets.extend(page);
+        if !more || is_stuck || buckets.len() >= max {
+            let next = buckets
+                .last()
+                .filter(|_| more)
+                .map(|last| last.name.clone());
+            return Ok((buckets, next));
+        }
+    }
+}
+
+fn entry(bucket: &Bucket) -> BucketEntry {
+    BucketEntry {
+        name: bucket.name.clone(),
+        created: convert::moment(bucket.created_ms),
+    }
+}
+
+pub(super) async fn create_bucket(cx: &Context, input: &CreateBucketInput) -> Answer {
+    let region = &cx.gateway.settings.region;
+    check_location(input.location.as_deref(), region)?;
+    let name = input.bucket.as_str();
+    match cx
+        .metadata()
+        .create_bucket(name, &cx.caller.user_id, region)
+        .await?
+    {
+        Created::New(_) => {}
+        Created::Exists(bucket) => judge_existing(&bucket, &cx.caller.user_id)?,
+    }
+    Ok(whole(
+        CreateBucketOutput {
+            bucket: input.bucket.clone(),
+        }
+        .into_response(),
+    ))
+}
+
+/// A bucket is made in the store's own region, named or not.
+fn check_location(location: Option<&str>, region: &str) -> Result<(), S3Error> {
+    match location {
+        Some(location) if location != region => Err(S3Error::new(
+            ErrorCode::IllegalLocationConstraintException,
+        )
+        .message(format!(
+            "The {location} location constraint is incompatible for the region specific \
+                 endpoint this request was sent to."
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether creating a bucket that exists counts as done.
+fn judge_existing(bucket: &Bucket, caller: &str) -> Result<(), S3Error> {
+    let code = if bucket.owner != caller {
+        ErrorCode::BucketAlreadyExists
+    } else if bucket.region == FORGIVING_REGION {
+        return Ok(());
+    } else {
+        ErrorCode::BucketAlreadyOwnedByYou
+    };
+    Err(S3Error::new(code).field("BucketName", bucket.name.as_str()))
+}
+
+pub(super) fn head_bucket(cx: &Context) -> Response<AnswerBody> {
+    whole(
+        HeadBucketOutput {
+            region: cx.bucket().region.clone(),
+        }
+        .into_response(),
+    )
+}
+
+pub(super) async fn delete_bucket(cx: &Context) -> Answer {
+    cx.metadata().delete_bucket(cx.bucket()).await?;
+    Ok(whole(NoContent.into_response()))
+}
+
+pub(super) fn get_bucket_location(cx: &Context) -> Response<AnswerBody> {
+    whole(
+        GetBucketLocationOutput {
+            region: cx.bucket().region.clone(),
+        }
+        .into_response(),
+    )
+}
+
+pub(super) fn get_bucket_versioning() -> Response<AnswerBody> {
+    whole(GetBucketVersioningOutput.into_response())
+}
+
+pub(super) fn get_bucket_acl(cx: &Context) -> Response<AnswerBody> {
+    whole(
+        AclOutput {
+            owner: convert::owner(&cx.caller),
+        }
+        .into_response(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use riquet_metadata::id::BucketId;
+
+    use super::*;
+
+    fn bucket(owner: &str, region: &str) -> Bucket {
+        Bucket {
+            id: BucketId(1),
+            name: "b-1".to_owned(),
+            owner: owner.to_owned(),
+            created_ms: 0,
+            region: region.to_owned(),
+            tablets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn creating_again_is_judged_as_at_aws() {
+        let code =
+            |owner, region| judge_existing(&bucket(owner, region), "ada").map_err(|e| e.code());
+        assert_eq!(code("ada", "us-east-1"), Ok(()));
+        assert_eq!(
+            code("ada", "eu-west-3"),
+            Err(ErrorCode::BucketAlreadyOwnedByYou)
+        );
+        assert_eq!(
+            code("eve", "us-east-1"),
+            Err(ErrorCode::BucketAlreadyExists)
+        );
+    }
+
+    #[test]
+    fn a_bucket_is_made_in_the_stores_own_region() {
+        let code = |location, region| check_location(location, region).map_err(|e| e.code());
+        assert_eq!(code(None, "eu-west-3"), Ok(()));
+        assert_eq!(code(Some("eu-west-3"), "eu-west-3"), Ok(()));
+        let elsewhere = Err(ErrorCode::IllegalLocationConstraintException);
+        assert_eq!(code(Some("eu-west-1"), "eu-west-3"), elsewhere);
+    }
+}

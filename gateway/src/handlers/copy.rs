@@ -1,0 +1,146 @@
+//! CopyObject, and what it shares with UploadPartCopy: the source.
+//!
+//! A copy is read, verified and written anew: no two objects share a blob.
+
+use riquet_metadata::Error as MetadataError;
+use riquet_metadata::command::PutObject;
+use riquet_metadata::limits::INLINE_BYTES;
+use riquet_metadata::record::{ETag, ObjectVersion};
+use riquet_s3::body::DigestSpec;
+use riquet_s3::conditions::ReadConditions;
+use riquet_s3::request::{CopyMetadata, CopyObjectInput, CopySource};
+use riquet_s3::response::CopyObjectOutput;
+use riquet_s3::{ChecksumAlgorithm, Error as S3Error, ErrorCode};
+
+use super::{Answer, Context, UPLOAD_MAX_BYTES, check_version, get, whole};
+use crate::convert;
+use crate::error::Error;
+use crate::ingest::{Destination, Ingested, ingest};
+
+/// What a caller must be allowed to do with the source.
+const READ_ACTION: &str = "s3:GetObject";
+
+pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer {
+    let source = open_source(cx, &input.source, &input.source_conditions).await?;
+    let length_bytes = source.head.size_bytes;
+    check_copy_size(length_bytes)?;
+    let key = convert::stored_key(input.key.as_str());
+    let class = convert::stored_class(input.storage_class);
+
+    let destination = Destination {
+        owner: cx.shard_owner(&key, None),
+        class,
+        request: cx.request,
+        inline_max_bytes: INLINE_BYTES as u64,
+    };
+    let algorithm = input
+        .checksum_algorithm
+        .unwrap_or_else(|| checksum_to_keep(&source));
+    let _turn = cx.gateway.admission.download().await?;
+    let mut reader = cx
+        .gateway
+        .data
+        .read(&source.body.content, 0..length_bytes, cx.request);
+    let digests = copy_digests(algorithm);
+    let copied = ingest(
+        &cx.gateway,
+        destination,
+        length_bytes,
+        &mut reader,
+        &digests,
+    )
+    .await?;
+    let Ingested {
+        content,
+        debts,
+        md5,
+        checksum,
+        pending,
+    } = copied;
+
+    let etag = ETag::whole(md5);
+    let (headers, user_metadata) = match &input.metadata {
+        CopyMetadata::Copy => (source.body.headers, source.body.user_metadata),
+        CopyMetadata::Replace(headers) => convert::stored_headers(headers),
+    };
+    let checksums = checksum.iter().map(convert::stored_checksum).collect();
+    let owner = cx.caller.user_id.clone();
+    let version = ObjectVersion::proposed(
+        etag,
+        class,
+        owner,
+        content,
+        headers,
+        user_metadata,
+        checksums,
+    );
+    let preconditions = convert::preconditions(&input.condition);
+    let put = PutObject {
+        key,
+        version,
+        preconditions,
+        debts,
+    };
+    let stored = pending
+        .commit(cx.metadata().put_object(cx.bucket(), put))
+        .await?;
+
+    let output = CopyObjectOutput {
+        etag: convert::etag(&etag),
+        last_modified: convert::moment(stored.modified_ms),
+        checksum,
+    };
+    Ok(whole(output.into_response()))
+}
+
+/// The object that a copy reads, if the caller may and the conditions hold.
+pub(super) async fn open_source(
+    cx: &Context,
+    source: &CopySource,
+    conditions: &ReadConditions,
+) -> Result<Box<ObjectVersion>, Error> {
+    let (bucket, key) = (source.bucket.as_str(), source.key.as_str());
+    check_version(source.version_id.as_ref(), key)?;
+    let known = cx.metadata().bucket(bucket).await?;
+    cx.authorize(&known, READ_ACTION)?;
+    let object = match get::find(cx, &known, key).await {
+        // Another bucket has that name by now.
+        Err(Error::Metadata(MetadataError::StaleBucket)) => {
+            let present = cx.metadata().bucket_now(bucket).await?;
+            cx.authorize(&present, READ_ACTION)?;
+            get::find(cx, &present, key).await?
+        }
+        found => found?,
+    };
+    let modified = convert::moment(object.head.modified_ms);
+    conditions.evaluate_copy(&convert::etag(&object.head.etag), modified)?;
+    Ok(object)
+}
+
+/// The digests of a copy: nobody declared any, but it has an ETag and a checksum of its own.
+pub(super) fn copy_digests(algorithm: ChecksumAlgorithm) -> DigestSpec {
+    let mut digests = DigestSpec::default();
+    digests.md5 = true;
+    digests.default_checksum = Some(algorithm);
+    digests
+}
+
+/// A copy has a checksum of the algorithm that its source has.
+fn checksum_to_keep(source: &ObjectVersion) -> ChecksumAlgorithm {
+    let stored = source.body.checksums.first();
+    stored.map_or(ChecksumAlgorithm::Crc64Nvme, |stored| {
+        convert::algorithm(stored.algorithm)
+    })
+}
+
+/// # Errors
+/// `InvalidRequest`, as at AWS, where larger objects are copied in parts.
+pub(super) fn check_copy_size(size_bytes: u64) -> Result<(), S3Error> {
+    if size_bytes <= UPLOAD_MAX_BYTES {
+        return Ok(());
+    }
+    Err(S3Error::new(ErrorCode::InvalidRequest).message(format!(
+        "The specified copy source is larger than the maximum allowable size for a copy source: \
+         {UPLOAD_MAX_BYTES}"
+    )))
+}

@@ -1,0 +1,267 @@
+//! GetObject, HeadObject, GetObjectAcl.
+
+use std::ops::Range;
+
+use http::Response;
+use riquet_metadata::record::{Bucket, Content, ObjectVersion};
+use riquet_s3::conditions::{ReadOutcome, precondition_failed};
+use riquet_s3::range::ByteRange;
+use riquet_s3::request::{GetObjectInput, ObjectInput, Selection};
+use riquet_s3::response::{AclOutput, GetObjectOutput, NotModifiedOutput};
+use riquet_s3::{Error as S3Error, ErrorCode};
+
+use super::{Answer, Context, check_version, whole};
+use crate::answer::AnswerBody;
+use crate::convert;
+use crate::error::Error;
+
+pub(super) async fn get_object(cx: &Context, input: &GetObjectInput) -> Answer {
+    check_version(input.version_id.as_ref(), input.key.as_str())?;
+    let object = find(cx, cx.bucket(), input.key.as_str()).await?;
+    match choose(input, &object)? {
+        Chosen::NotModified(output) => Ok(whole(output.into_response())),
+        Chosen::Bytes { range, output } => {
+            let body = open(cx, &object.body.content, range).await?;
+            Ok(output.into_response(body))
+        }
+    }
+}
+
+pub(super) async fn head_object(cx: &Context, input: &GetObjectInput) -> Answer {
+    check_version(input.version_id.as_ref(), input.key.as_str())?;
+    let object = find(cx, cx.bucket(), input.key.as_str()).await?;
+    match choose(input, &object)? {
+        Chosen::NotModified(output) => Ok(whole(output.into_response())),
+        Chosen::Bytes { output, .. } => Ok(output.into_response(AnswerBody::empty())),
+    }
+}
+
+pub(super) async fn get_object_acl(cx: &Context, input: &ObjectInput) -> Answer {
+    check_version(input.version_id.as_ref(), input.key.as_str())?;
+    find(cx, cx.bucket(), input.key.as_str()).await?;
+    let response: Response<_> = AclOutput {
+        owner: convert::owner(&cx.caller),
+    }
+    .into_response();
+    Ok(whole(response))
+}
+
+/// An object as it is now.
+///
+/// # Errors
+/// `NoSuchKey`.
+pub(super) async fn find(
+    cx: &Context,
+    bucket: &Bucket,
+    key: &str,
+) -> Result<Box<ObjectVersion>, Error> {
+    let found = cx
+        .metadata()
+        .get_object(bucket, &convert::stored_key(key))
+        .await?;
+    let found = found.filter(|object| !object.head.delete_marker);
+    Ok(found.ok_or_else(|| S3Error::new(ErrorCode::NoSuchKey).field("Key", key))?)
+}
+
+/// The body of an answer, its first slice read: an object that can't be read at all is a clean
+/// error and not a cut connection.
+async fn open(cx: &Context, content: &Content, range: Range<u64>) -> Result<AnswerBody, Error> {
+    if range.is_empty() {
+        return Ok(AnswerBody::empty());
+    }
+    let turn = cx.gateway.admission.download().await?;
+    let mut reader = cx.gateway.data.read(content, range, cx.request);
+    let first = reader.next().await.expect("the range is not empty")?;
+    Ok(AnswerBody::object(first, reader, turn))
+}
+
+/// What a GET or HEAD answers with.
+enum Chosen {
+    NotModified(Box<NotModifiedOutput>),
+    Bytes {
+        range: Range<u64>,
+        output: Box<GetObjectOutput>,
+    },
+}
+
+/// Holds conditions and selection against an object.
+fn choose(input: &GetObjectInput, object: &ObjectVersion) -> Result<Chosen, S3Error> {
+    let info = convert::object_info(object);
+    match input.conditions.evaluate(&info.etag, info.last_modified) {
+        ReadOutcome::Proceed => {}
+        ReadOutcome::NotModified => {
+            return Ok(Chosen::NotModified(Box::new(NotModifiedOutput {
+                etag: info.etag,
+                last_modified: info.last_modified,
+                headers: info.headers,
+            })));
+        }
+        ReadOutcome::PreconditionFailed(condition) => return Err(precondition_failed(condition)),
+    }
+    let selected = select(input.selection, object)?;
+    let range = match selected.range {
+        Some(range) => range.start..range.end_exclusive,
+        None => 0..info.size_bytes,
+    };
+    let output = GetObjectOutput {
+        object: info,
+        range: selected.range,
+        parts_count: selected.parts_count,
+        overrides: input.overrides.clone(),
+        checksum_mode: input.checksum_mode,
+    };
+    Ok(Chosen::Bytes {
+        range,
+        output: Box::new(output),
+    })
+}
+
+/// The bytes selected of an object.
+#[derive(Debug, PartialEq, Eq)]
+struct Selected {
+    /// None: all of them, and the answer is 200.
+    range: Option<ByteRange>,
+    /// The number of parts, where one of them was asked for.
+    parts_count: Option<u32>,
+}
+
+fn select(selection: Selection, object: &ObjectVersion) -> Result<Selected, S3Error> {
+    let size_bytes = object.head.size_bytes;
+    match selection {
+        Selection::Whole => Ok(Selected {
+            range: None,
+            parts_count: None,
+        }),
+        Selection::Range(range) => Ok(Selected {
+            range: Some(range.resolve(size_bytes)?),
+            parts_count: None,
+        }),
+        Selection::Part(number) => match &object.body.content {
+            Content::Parts(parts) => {
+                let start_of = |at: usize| parts[..at].iter().map(|part| part.size_bytes).sum();
+                let at = parts
+                    .binary_search_by_key(&number, |part| part.number)
+                    .map_err(|_| no_such_part(number, parts.len()))?;
+                let start: u64 = start_of(at);
+                let range = byte_range(start, start + parts[at].size_bytes);
+                Ok(Selected {
+                    range,
+                    parts_count: Some(parts.len() as u32),
+                })
+            }
+            // An object that came in one piece is its own first part.
+            Content::Inline(_) | Content::Blobs(_) if number == 1 => Ok(Selected {
+                range: byte_range(0, size_bytes),
+                parts_count: None,
+            }),
+            Content::Inline(_) | Content::Blobs(_) => Err(no_such_part(number, 1)),
+        },
+    }
+}
+
+/// HTTP has no way to say that a range holds nothing: then the answer is a plain 200.
+fn byte_range(start: u64, end_exclusive: u64) -> Option<ByteRange> {
+    (start < end_exclusive).then_some(ByteRange {
+        start,
+        end_exclusive,
+    })
+}
+
+fn no_such_part(number: u32, count: usize) -> S3Error {
+    S3Error::new(ErrorCode::InvalidPartNumber)
+        .field("PartNumberRequested", number.to_string())
+        .field("ActualPartCount", count.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use riquet_metadata::record::{ContentHeaders, ETag, Part, StorageClass};
+    use riquet_s3::range::RangeRequest;
+
+    use super::*;
+
+    fn object(content: Content) -> ObjectVersion {
+        let (tag, headers) = (ETag::whole([1; 16]), ContentHeaders::default());
+        let owner = "ada".to_owned();
+        let class = StorageClass::Standard;
+        ObjectVersion::proposed(tag, class, owner, content, headers, Vec::new(), Vec::new())
+    }
+
+    fn parts(sizes: &[(u32, u64)]) -> Content {
+        let part = |&(number, size_bytes): &(u32, u64)| Part {
+            number,
+            size_bytes,
+            etag: ETag::whole([2; 16]),
+            checksums: Vec::new(),
+            content: Content::empty(),
+            modified_ms: 0,
+        };
+        Content::Parts(sizes.iter().map(part).collect())
+    }
+
+    fn range(start: u64, end_exclusive: u64) -> Option<ByteRange> {
+        Some(ByteRange {
+            start,
+            end_exclusive,
+        })
+    }
+
+    #[test]
+    fn a_part_is_found_by_its_number() {
+        let object = object(parts(&[(1, 10), (3, 20), (7, 5)]));
+        let found = |number| select(Selection::Part(number), &object);
+        assert_eq!(
+            found(1),
+            Ok(Selected {
+                range: range(0, 10),
+                parts_count: Some(3)
+            })
+        );
+        assert_eq!(
+            found(3),
+            Ok(Selected {
+                range: range(10, 30),
+                parts_count: Some(3)
+            })
+        );
+        assert_eq!(
+            found(7),
+            Ok(Selected {
+                range: range(30, 35),
+                parts_count: Some(3)
+            })
+        );
+        assert_eq!(
+            found(2).expect_err("a gap").code(),
+            ErrorCode::InvalidPartNumber
+        );
+        assert_eq!(
+            found(8).expect_err("past the end").code(),
+            ErrorCode::InvalidPartNumber
+        );
+    }
+
+    #[test]
+    fn an_object_in_one_piece_is_its_first_part() {
+        let object = object(Content::Inline(bytes::Bytes::from_static(b"hello")));
+        let first = select(Selection::Part(1), &object);
+        assert_eq!(
+            first,
+            Ok(Selected {
+                range: range(0, 5),
+                parts_count: None
+            })
+        );
+        assert!(select(Selection::Part(2), &object).is_err());
+    }
+
+    #[test]
+    fn ranges_are_held_against_the_size() {
+        let hello = object(Content::Inline(bytes::Bytes::from_static(b"hello")));
+        let ask = |range, object| select(Selection::Range(range), object).map(|s| s.range);
+        assert_eq!(ask(RangeRequest::Last(2), &hello), Ok(range(3, 5)));
+        assert_eq!(ask(RangeRequest::From(1), &hello), Ok(range(1, 5)));
+        assert!(ask(RangeRequest::From(5), &hello).is_err());
+        assert!(ask(RangeRequest::From(0), &object(Content::empty())).is_err());
+    }
+}

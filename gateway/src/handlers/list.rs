@@ -1,0 +1,141 @@
+//! ListObjects (both versions), ListObjectVersions.
+
+use riquet_metadata::id::ObjectKey;
+use riquet_metadata::query::{ListPage, ListRequest, ListStart, ListedObject};
+use riquet_s3::request::{
+    ListCommon, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPosition,
+};
+use riquet_s3::response::{
+    ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output, ObjectEntry,
+};
+
+use super::{Answer, Context, whole};
+use crate::convert;
+
+pub(super) async fn list_objects(cx: &Context, input: &ListObjectsInput) -> Answer {
+    let page = match request(&input.list, input.start()) {
+        Some(request) => cx.metadata().list_objects(cx.bucket(), request).await?,
+        None => ListPage::default(),
+    };
+    let output = ListObjectsOutput {
+        input: input.clone(),
+        owner: convert::owner(&cx.caller),
+        contents: entries(&page),
+        common_prefixes: prefixes(&page),
+        next: page.next.map(position),
+    };
+    Ok(whole(output.into_response()))
+}
+
+pub(super) async fn list_objects_v2(cx: &Context, input: &ListObjectsV2Input) -> Answer {
+    let page = match request(&input.list, input.start()) {
+        Some(request) => cx.metadata().list_objects(cx.bucket(), request).await?,
+        None => ListPage::default(),
+    };
+    let output = ListObjectsV2Output {
+        input: input.clone(),
+        owner: convert::owner(&cx.caller),
+        contents: entries(&page),
+        common_prefixes: prefixes(&page),
+        next: page.next.map(position),
+    };
+    Ok(whole(output.into_response()))
+}
+
+pub(super) async fn list_object_versions(cx: &Context, input: &ListObjectVersionsInput) -> Answer {
+    let page = match request(&input.list, input.start()) {
+        Some(request) => cx.metadata().list_versions(cx.bucket(), request).await?,
+        None => ListPage::default(),
+    };
+    let output = ListObjectVersionsOutput {
+        input: input.clone(),
+        owner: convert::owner(&cx.caller),
+        versions: entries(&page),
+        common_prefixes: prefixes(&page),
+        next: page.next.map(position),
+    };
+    Ok(whole(output.into_response()))
+}
+
+/// What is asked of the metadata; nothing for a page of no entries.
+fn request(list: &ListCommon, start: Option<ListPosition>) -> Option<ListRequest> {
+    (list.max_keys > 0).then(|| ListRequest {
+        prefix: convert::stored_key(&list.prefix),
+        delimiter: convert::stored_key(list.delimiter.as_deref().unwrap_or_default()),
+        start: start.map(|start| match start {
+            ListPosition::AfterKey(key) => ListStart::AfterKey(ObjectKey::from(key)),
+            ListPosition::AfterPrefix(prefix) => ListStart::AfterPrefix(ObjectKey::from(prefix)),
+        }),
+        max: list.max_keys,
+    })
+}
+
+fn position(next: ListStart) -> ListPosition {
+    match next {
+        ListStart::AfterKey(key) => ListPosition::AfterKey(convert::key_text(&key)),
+        ListStart::AfterPrefix(prefix) => ListPosition::AfterPrefix(convert::key_text(&prefix)),
+    }
+}
+
+fn entries(page: &ListPage) -> Vec<ObjectEntry> {
+    page.objects
+        .iter()
+        .filter(|object| !object.head.delete_marker)
+        .map(entry)
+        .collect()
+}
+
+fn entry(object: &ListedObject) -> ObjectEntry {
+    let head = &object.head;
+    ObjectEntry {
+        key: convert::key_text(&object.key),
+        last_modified: convert::moment(head.modified_ms),
+        etag: convert::etag(&head.etag),
+        size_bytes: head.size_bytes,
+        storage_class: convert::class(head.storage_class),
+        // Its record in a listing is kept small and has no checksum.
+        checksum: None,
+    }
+}
+
+fn prefixes(page: &ListPage) -> Vec<String> {
+    page.prefixes.iter().map(convert::key_text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use riquet_s3::name::BucketName;
+
+    use super::*;
+
+    fn list(max_keys: u32) -> ListCommon {
+        ListCommon {
+            bucket: BucketName::parse("bucket").expect("legal"),
+            prefix: "p".to_owned(),
+            delimiter: Some("/".to_owned()),
+            max_keys,
+            encoding: None,
+        }
+    }
+
+    #[test]
+    fn a_page_goes_on_where_the_last_one_ended() {
+        for next in [
+            ListStart::AfterKey("p1".into()),
+            ListStart::AfterPrefix("p2/".into()),
+        ] {
+            let asked = request(&list(5), Some(position(next.clone()))).expect("entries wanted");
+            assert_eq!(asked.start, Some(next.clone()));
+        }
+    }
+
+    #[test]
+    fn a_page_of_nothing_asks_nothing() {
+        assert_eq!(request(&list(0), None), None);
+        let asked = request(&list(7), None).expect("entries wanted");
+        assert_eq!(
+            (asked.max, asked.prefix, asked.delimiter),
+            (7, "p".into(), "/".into())
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! The operations, one file for each family. A handler gets a typed input and who asks, does what
+//! the operation says over metadata and data path, and gives a typed output.
+
+mod bucket;
+mod copy;
+mod delete;
+mod get;
+mod list;
+mod multipart;
+mod multipart_complete;
+mod multipart_list;
+mod put;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::Response;
+use riquet_cluster::id::RequestId;
+use riquet_cluster::wire::shard::{Owner as ShardOwner, PartOwner};
+use riquet_metadata::Client;
+use riquet_metadata::id::{ObjectKey, UploadId};
+use riquet_metadata::record::{Account, Bucket};
+use riquet_s3::body::PayloadSpec;
+use riquet_s3::request::{Operation, VersionId};
+use riquet_s3::{Error as S3Error, ErrorCode};
+
+use crate::answer::AnswerBody;
+use crate::authorize::{Access, authorize};
+use crate::client_body::ClientBody;
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// Largest object or part that comes in one request, bytes; S3's own limit.
+const UPLOAD_MAX_BYTES: u64 = 5 << 30;
+
+/// Largest object that is made of parts, bytes.
+const OBJECT_MAX_BYTES: u64 = 5 << 40;
+
+type Answer = Result<Response<AnswerBody>, Error>;
+
+/// Who asks for what, beyond the operation's input.
+pub(crate) struct Context {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) caller: Arc<Account>,
+    pub(crate) request: RequestId,
+    /// The bucket of the request's path, which the caller may use as asked.
+    pub(crate) bucket: Option<Arc<Bucket>>,
+    /// The host that the client believes to talk to.
+    pub(crate) host: String,
+}
+
+/// The body of an upload, not read yet.
+pub(crate) struct Upload<'a> {
+    pub(crate) body: &'a mut ClientBody,
+    pub(crate) spec: PayloadSpec,
+}
+
+impl Context {
+    fn metadata(&self) -> &Client {
+        &self.gateway.metadata
+    }
+
+    /// The bucket of the request's path.
+    fn bucket(&self) -> &Bucket {
+        self.bucket
+            .as_deref()
+            .expect("an operation on a bucket is given it")
+    }
+
+    /// Refuses what the caller may not do with another bucket than the request's own.
+    fn authorize(&self, bucket: &Bucket, action: &'static str) -> Result<(), S3Error> {
+        authorize(
+            &self.caller,
+            Access {
+                action,
+                bucket: Some(bucket),
+            },
+        )
+    }
+
+    /// What the shards of an object, or of a part of an upload, say that they belong to.
+    fn shard_owner(&self, key: &ObjectKey, part: Option<(UploadId, u32)>) -> ShardOwner {
+        let part = part.map(|(upload, number)| PartOwner {
+            upload: upload.0.to_be_bytes(),
+            number: u16::try_from(number).expect("part numbers end at 10,000"),
+        });
+        ShardOwner {
+            bucket: self.bucket().id.0,
+            key: key.as_bytes().to_vec(),
+            part,
+        }
+    }
+}
+
+impl Upload<'_> {
+    /// Its length without framing.
+    ///
+    /// # Errors
+    /// `EntityTooLarge`.
+    fn length_bytes(&self) -> Result<u64, S3Error> {
+        let length_bytes = self
+            .spec
+            .length_bytes()
+            .expect("an upload's length is known");
+        check_upload_size(length_bytes)?;
+        Ok(length_bytes)
+    }
+}
+
+fn check_upload_size(size_bytes: u64) -> Result<(), S3Error> {
+    if size_bytes <= UPLOAD_MAX_BYTES {
+        return Ok(());
+    }
+    Err(S3Error::new(ErrorCode::EntityTooLarge)
+        .field("ProposedSize", size_bytes.to_string())
+        .field("MaxSizeAllowed", UPLOAD_MAX_BYTES.to_string()))
+}
+
+/// No object has a version besides the null one.
+fn check_version(version: Option<&VersionId>, key: &str) -> Result<(), S3Error> {
+    match version {
+        None | Some(VersionId::Null) => Ok(()),
+        Some(VersionId::Other(id)) => Err(S3Error::new(ErrorCode::NoSuchVersion)
+            .field("Key", key)
+            .field("VersionId", id.as_str())),
+    }
+}
+
+/// Runs an operation whose body is taken in as it comes.
+pub(crate) fn handle_upload<'a>(
+    cx: &'a Context,
+    operation: &'a Operation,
+    upload: Upload<'a>,
+) -> BoxFuture<'a, Answer> {
+    dispatch_upload(cx, operation, upload).boxed()
+}
+
+async fn dispatch_upload(cx: &Context, operation: &Operation, upload: Upload<'_>) -> Answer {
+    match operation {
+        Operation::PutObject(input) => put::put_object(cx, input, upload).await,
+        Operation::UploadPart(input) => multipart::upload_part(cx, input, upload).await,
+        other => unreachable!("{} has no streamed body", other.name()),
+    }
+}
+
+/// Runs an operation that is fully known. May be called again with another bucket.
+///
+/// Boxed, as the states of all operations together are large.
+pub(crate) fn handle<'a>(cx: &'a Context, operation: &'a Operation) -> BoxFuture<'a, Answer> {
+    dispatch(cx, operation).boxed()
+}
+
+async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
+    use Operation as Op;
+    match operation {
+        Op::ListBuckets(input) => bucket::list_buckets(cx, input).await,
+        Op::CreateBucket(input) => bucket::create_bucket(cx, input).await,
+        Op::HeadBucket(_) => Ok(bucket::head_bucket(cx)),
+        Op::DeleteBucket(_) => bucket::delete_bucket(cx).await,
+        Op::GetBucketLocation(_) => Ok(bucket::get_bucket_location(cx)),
+        Op::GetBucketVersioning(_) => Ok(bucket::get_bucket_versioning()),
+        Op::GetBucketAcl(_) => Ok(bucket::get_bucket_acl(cx)),
+        Op::ListObjects(input) => list::list_objects(cx, input).await,
+        Op::ListObjectsV2(input) => list::list_objects_v2(cx, input).await,
+        Op::ListObjectVersions(input) => list::list_object_versions(cx, input).await,
+        Op::GetObject(input) => get::get_object(cx, input).await,
+        Op::HeadObject(input) => get::head_object(cx, input).await,
+        Op::GetObjectAcl(input) => get::get_object_acl(cx, input).await,
+        Op::DeleteObject(input) => delete::delete_object(cx, input).await,
+        Op::DeleteObjects(input) => delete::delete_objects(cx, input).await,
+        Op::CopyObject(input) => copy::copy_object(cx, input).await,
+        Op::CreateMultipartUpload(input) => multipart::create(cx, input).await,
+        Op::UploadPartCopy(input) => multipart::upload_part_copy(cx, input).await,
+        Op::CompleteMultipartUpload(input) => multipart_complete::complete(cx, input).await,
+        Op::AbortMultipartUpload(input) => multipart::abort(cx, input).await,
+        Op::ListParts(input) => multipart_list::list_parts(cx, input).await,
+        Op::ListMultipartUploads(input) => multipart_list::list_uploads(cx, input).await,
+        Op::PutObject(_) | Op::UploadPart(_) => unreachable!("a streamed body is never collected"),
+    }
+}
+
+/// An answer whose body is in memory.
+fn whole(response: Response<Bytes>) -> Response<AnswerBody> {
+    response.map(AnswerBody::whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_of_more_than_5_gib_is_too_large() {
+        assert!(check_upload_size(UPLOAD_MAX_BYTES).is_ok());
+        let refused = check_upload_size(UPLOAD_MAX_BYTES + 1).expect_err("one byte more");
+        assert_eq!(refused.code(), ErrorCode::EntityTooLarge);
+    }
+
+    #[test]
+    fn only_the_null_version_exists() {
+        assert!(check_version(None, "k").is_ok());
+        assert!(check_version(Some(&VersionId::Null), "k").is_ok());
+        let other = VersionId::Other("3".to_owned());
+        assert_eq!(
+            check_version(Some(&other), "k").expect_err("none").code(),
+            ErrorCode::NoSuchVersion
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! PutObject.
+
+use riquet_metadata::command::PutObject;
+use riquet_metadata::limits::INLINE_BYTES;
+use riquet_metadata::record::{ETag, ObjectVersion};
+use riquet_s3::ChecksumAlgorithm;
+use riquet_s3::body::Payload;
+use riquet_s3::request::PutObjectInput;
+use riquet_s3::response::PutObjectOutput;
+
+use super::{Answer, Context, Upload, whole};
+use crate::convert;
+use crate::ingest::{Destination, Ingested, ingest};
+
+pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upload<'_>) -> Answer {
+    let length_bytes = upload.length_bytes()?;
+    let key = convert::stored_key(input.key.as_str());
+    let class = convert::stored_class(input.storage_class);
+
+    // The bytes become durable and every digest is held against them; nothing is visible yet.
+    let mut digests = upload.spec.digest_spec();
+    digests.default_checksum = Some(ChecksumAlgorithm::Crc64Nvme);
+    let destination = Destination {
+        owner: cx.shard_owner(&key, None),
+        class,
+        request: cx.request,
+        inline_max_bytes: INLINE_BYTES as u64,
+    };
+    let mut payload = Payload::new(upload.body, &upload.spec);
+    let received = ingest(
+        &cx.gateway,
+        destination,
+        length_bytes,
+        &mut payload,
+        &digests,
+    )
+    .await?;
+    let Ingested {
+        content,
+        debts,
+        md5,
+        checksum,
+        pending,
+    } = received;
+
+    // One commit makes the object visible, if its preconditions hold at that moment.
+    let etag = ETag::whole(md5);
+    let (headers, user_metadata) = convert::stored_headers(&input.headers);
+    let checksums = checksum.iter().map(convert::stored_checksum).collect();
+    let owner = cx.caller.user_id.clone();
+    let version = ObjectVersion::proposed(
+        etag,
+        class,
+        owner,
+        content,
+        headers,
+        user_metadata,
+        checksums,
+    );
+    let preconditions = convert::preconditions(&input.condition);
+    let put = PutObject {
+        key,
+        version,
+        preconditions,
+        debts,
+    };
+    pending
+        .commit(cx.metadata().put_object(cx.bucket(), put))
+        .await?;
+
+    let output = PutObjectOutput {
+        etag: convert::etag(&etag),
+        checksum,
+    };
+    Ok(whole(output.into_response()))
+}

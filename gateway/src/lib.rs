@@ -1,0 +1,79 @@
+//! The S3 gateway: serves the operations of the s3 crate over the cluster.
+//!
+//! ```text
+//! server -> service -> authenticate -> authorize -> handlers -> data path, metadata client
+//! ```
+//!
+//! * [`config`]: settings from a file, the environment and flags; plain data.
+//! * `server`: listeners, connections, orderly stop. `admin`: health and metrics.
+//! * `service`: the way of one request, from its head to its answer.
+//! * `handlers`: one file for each family of operations.
+//! * [`data`]: object bytes to shards and back.
+//! * `error`: the one place where inner errors become S3 codes.
+
+mod admin;
+mod admission;
+mod answer;
+mod authorize;
+mod client_body;
+pub mod config;
+mod convert;
+pub mod data;
+mod error;
+mod gateway;
+mod handlers;
+mod ingest;
+mod server;
+mod service;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use config::{Flags, Settings};
+pub use gateway::{Gateway, StartError};
+pub use server::Listeners;
+
+/// The process: reads settings, serves until asked to stop, and says how it went.
+pub fn main() -> ExitCode {
+    telemetry::log_to_stderr();
+    let settings = match Settings::load(&Flags::parse()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::error!(%error, "settings refused");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the gateway stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until the process is asked to stop by SIGTERM or SIGINT.
+///
+/// # Errors
+/// When an address can't be listened on, or the cluster is not as the settings say.
+pub async fn run(settings: Settings) -> Result<(), StartError> {
+    let metrics = telemetry::install_metrics()?;
+    // Bound before the metadata answer: a client of a starting cluster waits in the queue of
+    // connections instead of being refused.
+    let listeners = Listeners::bind(&settings).await?;
+    listeners
+        .serve(settings, metrics, server::stop_signal()?)
+        .await
+}

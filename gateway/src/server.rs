@@ -1,0 +1,194 @@
+//! Listeners and connections: HTTP/1.1 and HTTP/2 in clear text, told apart by their first bytes.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::admin;
+use crate::config::{Limits, Settings};
+use crate::gateway::{Gateway, StartError};
+use crate::service;
+
+/// Largest read of a socket, and so the largest slice of a body; also bounds a request's head.
+/// Larger reads save system calls: 64 MiB come in 256 reads.
+const READ_BUFFER_BYTES: usize = 256 << 10;
+
+/// Most headers of a request: S3 sends some twenty, user metadata is bounded by its bytes.
+const HEADERS_MAX: usize = 256;
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+
+/// What a client may send on one HTTP/2 stream, and on one connection, before it must wait.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+
+/// How long to wait when the system refuses to accept, as it does when it's out of descriptors:
+/// asking again at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The addresses a gateway listens on, bound but not served yet.
+pub struct Listeners {
+    clients: TcpListener,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds the addresses of the settings.
+    ///
+    /// # Errors
+    /// When one is taken or not of this machine.
+    pub async fn bind(settings: &Settings) -> io::Result<Self> {
+        Ok(Self {
+            clients: TcpListener::bind(settings.listen).await?,
+            admin: TcpListener::bind(settings.admin_listen).await?,
+        })
+    }
+
+    /// Where clients and operators connect; tells the ports that the system chose.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.clients.local_addr()?, self.admin.local_addr()?))
+    }
+
+    /// Serves operators at once and clients from when the gateway is connected, until `stop`;
+    /// then lets running requests end, within the limit of the settings.
+    ///
+    /// # Errors
+    /// When the gateway can't be connected.
+    pub async fn serve(
+        self,
+        settings: Settings,
+        metrics: PrometheusHandle,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
+        let connected = Arc::new(OnceLock::new());
+        let operators = tokio::spawn(admin::serve(self.admin, connected.clone(), metrics));
+        tokio::pin!(stop);
+        let gateway = tokio::select! {
+            () = &mut stop => return Ok(()),
+            gateway = Gateway::connect(settings) => gateway?,
+        };
+        let _ = connected.set(gateway.clone());
+        serve_clients(self.clients, gateway, stop).await;
+        operators.abort();
+        Ok(())
+    }
+}
+
+async fn serve_clients(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    mut stop: impl Future<Output = ()> + Unpin,
+) {
+    let limits = gateway.settings.limits;
+    let builder = connection_builder(&limits);
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let graceful = GracefulShutdown::new();
+    tracing::info!(address = ?listener.local_addr().ok(), "serving");
+    loop {
+        let (stream, slot) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let gateway = gateway.clone();
+        let service = service_fn(move |request| {
+            let gateway = gateway.clone();
+            async move { Ok::<_, Infallible>(service::serve(gateway, request).await) }
+        });
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a client's connection broke");
+            }
+            drop(slot);
+        });
+    }
+    drop(listener);
+    tracing::info!("stopping: no new connections, running requests end");
+    if tokio::time::timeout(limits.stop_wait(), graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests still running were cut");
+    }
+}
+
+/// The next connection, once there is room for one.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    let slot = slots
+        .clone()
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Nagle's delay and delayed acknowledgements would cost 40 ms a small answer.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "the client left at once");
+                    continue;
+                }
+                return (stream, slot);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "can't accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_wait())
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(READ_BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(READ_BUFFER_BYTES as u32)
+        .keep_alive_interval(limits.head_wait());
+    builder
+}
+
+/// Ends when the process is asked to stop.
+///
+/// # Errors
+/// When the system refuses to tell.
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

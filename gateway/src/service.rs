@@ -1,0 +1,271 @@
+//! The way of one request: head, route, who, may they, what exactly, handler, answer.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use riquet_cluster::id::RequestId;
+use riquet_metadata::Error as MetadataError;
+use riquet_metadata::record::{Account, Bucket};
+use riquet_s3::auth::{self, Verified};
+use riquet_s3::body::{PayloadSpec, Purpose, read_document};
+use riquet_s3::operation::{BodyKind, OperationName, Route};
+use riquet_s3::request::Operation;
+use riquet_s3::response;
+use riquet_s3::response::error::{ErrorContext, render};
+use riquet_s3::{Error as S3Error, ErrorCode, Timestamp};
+use uuid::Uuid;
+
+use crate::answer::{AnswerBody, LogEntry};
+use crate::authorize::{Access, authorize};
+use crate::client_body::ClientBody;
+use crate::error::Error;
+use crate::gateway::Gateway;
+use crate::handlers::{self, Context, Upload};
+use crate::telemetry;
+
+/// What metrics call a request that asks for no operation of S3.
+const NO_OPERATION: &str = "none";
+
+/// Answers one request.
+pub(crate) async fn serve(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    let began = Instant::now();
+    telemetry::request_began();
+    let request_id = RequestId::from_u128(Uuid::now_v7().as_u128());
+    let (head, incoming) = request.into_parts();
+    let mut body = ClientBody::new(incoming, gateway.settings.limits.body_wait());
+    let mut exchange = Exchange {
+        gateway: &gateway,
+        head: &head,
+        request_id,
+        operation: None,
+    };
+
+    // Boxed, as the states of all operations together are large.
+    let result = Box::pin(exchange.answer(&mut body)).await;
+    let operation = exchange
+        .operation
+        .map_or(NO_OPERATION, OperationName::as_str);
+    let id = request_id.to_string();
+    let mut response = match result {
+        Ok(response) => response,
+        Err(error) => {
+            body.drain(expects_continue(&head)).await;
+            render_error(&gateway, &head, &id, to_client(error, &body))
+        }
+    };
+    response::stamp(&mut response, &id, &gateway.host_id, Timestamp::now());
+    // A client that waited for `100 Continue` and got this answer instead may take the next answer
+    // on the connection for the one it still waits for (botocore does); so there is no next one.
+    // An empty body counts too: nothing invites it.
+    if head.version == Version::HTTP_11 && expects_continue(&head) && body.received_bytes() == 0 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    let entry = LogEntry {
+        request: request_id,
+        operation,
+        status: response.status(),
+        received_bytes: body.received_bytes(),
+        began,
+        sent_bytes: 0,
+        is_cut: false,
+    };
+    response.map(|body| body.logged(entry))
+}
+
+/// One request on its way.
+struct Exchange<'a> {
+    gateway: &'a Arc<Gateway>,
+    head: &'a Parts,
+    request_id: RequestId,
+    /// Once routed.
+    operation: Option<OperationName>,
+}
+
+impl Exchange<'_> {
+    /// Nothing of the body is read before the request is known to be allowed and well formed: the
+    /// first read is what tells a waiting client to go on.
+    async fn answer(&mut self, body: &mut ClientBody) -> Result<Response<AnswerBody>, Error> {
+        let route = self.gateway.router.route(self.head)?;
+        self.operation = Some(route.operation.name);
+        let (caller, verified) = self.authenticate().await?;
+        let bucket = self.bucket(&route).await?;
+        let access = Access {
+            action: route.operation.iam_action,
+            bucket: bucket.as_deref(),
+        };
+        authorize(&caller, access)?;
+        let context = Context {
+            gateway: self.gateway.clone(),
+            caller,
+            request: self.request_id,
+            bucket,
+            host: self.host(),
+        };
+
+        match route.body_kind() {
+            BodyKind::Stream => {
+                let operation = Operation::parse(route, &self.head.headers, b"")?;
+                let spec = self.payload_spec(&verified, Purpose::Object)?;
+                let upload = Upload { body, spec };
+                handlers::handle_upload(&context, &operation, upload).await
+            }
+            BodyKind::Xml {
+                limit_bytes,
+                purpose,
+            } => {
+                let spec = self.payload_spec(&verified, purpose)?;
+                let document = self.document(body, &spec, limit_bytes).await?;
+                let operation = Operation::parse(route, &self.head.headers, &document)?;
+                self.handle(context, operation).await
+            }
+            BodyKind::Empty => {
+                let operation = Operation::parse(route, &self.head.headers, b"")?;
+                self.handle(context, operation).await
+            }
+        }
+    }
+
+    /// Who signed, and how the signature covers the body.
+    async fn authenticate(&self) -> Result<(Arc<Account>, Verified), Error> {
+        let claim = auth::parse(self.head)?;
+        let Some(access_key) = claim.access_key_id() else {
+            return Err(ErrorCode::AccessDenied.into());
+        };
+        if claim.session_token().is_some() {
+            return Err(ErrorCode::InvalidToken.into());
+        }
+        let account = self
+            .gateway
+            .metadata
+            .account(access_key)
+            .await?
+            .ok_or_else(|| {
+                S3Error::new(ErrorCode::InvalidAccessKeyId).field("AWSAccessKeyId", access_key)
+            })?;
+        let region = &self.gateway.settings.region;
+        let verified = claim.verify(self.head, &account.secret.0, region, SystemTime::now())?;
+        Ok((account, verified))
+    }
+
+    /// The bucket that the operation is about, unless it is yet to be made.
+    async fn bucket(&self, route: &Route) -> Result<Option<Arc<Bucket>>, Error> {
+        let Some(name) = &route.bucket else {
+            return Ok(None);
+        };
+        let metadata = &self.gateway.metadata;
+        let found = match route.operation.name {
+            OperationName::CreateBucket => return Ok(None),
+            // Answered from the bucket's record alone, which must be the present one.
+            OperationName::HeadBucket
+            | OperationName::DeleteBucket
+            | OperationName::GetBucketLocation
+            | OperationName::GetBucketVersioning
+            | OperationName::GetBucketAcl => metadata.bucket_now(name.as_str()).await,
+            _ => metadata.bucket(name.as_str()).await,
+        };
+        found
+            .map(Some)
+            .map_err(|error| name_bucket(error.into(), name.as_str()))
+    }
+
+    fn payload_spec(&self, verified: &Verified, purpose: Purpose) -> Result<PayloadSpec, S3Error> {
+        PayloadSpec::parse(&self.head.headers, verified, purpose)
+    }
+
+    async fn document(
+        &self,
+        body: &mut ClientBody,
+        spec: &PayloadSpec,
+        limit_bytes: usize,
+    ) -> Result<Bytes, Error> {
+        let _turn = self.gateway.admission.upload().await?;
+        Ok(read_document(body, spec, limit_bytes).await?)
+    }
+
+    /// Runs an operation, once more if its bucket turns out to be another than the one known here.
+    async fn handle(
+        &self,
+        mut context: Context,
+        operation: Operation,
+    ) -> Result<Response<AnswerBody>, Error> {
+        match handlers::handle(&context, &operation).await {
+            Err(Error::Metadata(MetadataError::StaleBucket)) => {}
+            result => return result,
+        }
+        if let Some(stale) = &context.bucket {
+            let bucket = self.gateway.metadata.bucket_now(&stale.name).await?;
+            let action = self.operation.expect("it is routed").info().iam_action;
+            authorize(
+                &context.caller,
+                Access {
+                    action,
+                    bucket: Some(&bucket),
+                },
+            )?;
+            context.bucket = Some(bucket);
+        }
+        handlers::handle(&context, &operation).await
+    }
+
+    /// The host that the client believes to talk to.
+    fn host(&self) -> String {
+        let authority = self
+            .head
+            .uri
+            .authority()
+            .map(|authority| authority.as_str());
+        let header = || self.head.headers.get(header::HOST)?.to_str().ok();
+        authority.or_else(header).unwrap_or_default().to_owned()
+    }
+}
+
+fn expects_continue(head: &Parts) -> bool {
+    head.headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+fn name_bucket(error: Error, bucket: &str) -> Error {
+    match error {
+        Error::Metadata(MetadataError::NoSuchBucket) => S3Error::new(ErrorCode::NoSuchBucket)
+            .field("BucketName", bucket)
+            .into(),
+        other => other,
+    }
+}
+
+/// What the client is told of an error. Of a body that broke off, only this side knows whether
+/// its sender fell silent.
+fn to_client(error: Error, body: &ClientBody) -> S3Error {
+    let error = error.into_s3();
+    if body.was_silent() && error.code() == ErrorCode::IncompleteBody {
+        return ErrorCode::RequestTimeout.into();
+    }
+    error
+}
+
+fn render_error(
+    gateway: &Gateway,
+    head: &Parts,
+    request_id: &str,
+    error: S3Error,
+) -> Response<AnswerBody> {
+    if error.status().is_server_error() {
+        tracing::warn!(request = request_id, path = head.uri.path(), %error, "request failed");
+    }
+    let context = ErrorContext {
+        resource: head.uri.path(),
+        request_id,
+        host_id: &gateway.host_id,
+        method: &head.method,
+    };
+    render(&error, &context).map(AnswerBody::whole)
+}
