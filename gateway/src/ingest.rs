@@ -137,7 +137,7 @@ async fn ingest_blob<O: Origin>(
     };
     let mut tee = Tee {
         origin,
-        digests: DigestTask::spawn(digests),
+        digests: gateway.data.digest(digests),
     };
     let written = gateway.data.write(write, &mut tee).await?;
     let Tee { origin, digests } = tee;

@@ -28,7 +28,9 @@ use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::{NodeClient, Target};
 use riquet_cluster::profile::{Profile, SiteId};
 
+use riquet_md5_lanes::Engine;
 use riquet_metadata::record::{BlobRef, StorageClass};
+use riquet_s3::body::Digests;
 
 use codecs::Codecs;
 pub use digest::DigestTask;
@@ -49,6 +51,7 @@ struct Inner {
     site: SiteId,
     health: Health,
     codecs: Codecs,
+    md5: Engine,
 }
 
 impl DataPath {
@@ -59,7 +62,7 @@ impl DataPath {
         site: SiteId,
         health: Health,
     ) -> Self {
-        let codecs = Codecs::default();
+        let (codecs, md5) = (Codecs::default(), Engine::new());
         Self {
             inner: Arc::new(Inner {
                 nodes,
@@ -67,8 +70,14 @@ impl DataPath {
                 site,
                 health,
                 codecs,
+                md5,
             }),
         }
+    }
+
+    /// Starts the digests of one upload.
+    pub fn digest(&self, digests: Digests) -> DigestTask {
+        DigestTask::spawn(&self.inner.md5, digests)
     }
 
     /// Removes, in the background and as far as nodes answer, the shards of a blob.

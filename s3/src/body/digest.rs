@@ -102,14 +102,39 @@ impl Digests {
         }
     }
 
+    /// Leaves the MD5 to the caller, who can compute those of many bodies side by side. Says
+    /// whether one is wanted; it then goes to [`Digests::finish_with_md5`].
+    pub fn delegate_md5(&mut self) -> bool {
+        self.md5.take().is_some()
+    }
+
     /// Compares with all that was declared; `trailer` is what the body's trailers said
     /// ([`super::Payload::trailer_checksum`]).
     ///
     /// # Errors
     /// `XAmzContentSHA256Mismatch`, `BadDigest`, `MalformedTrailerError` (a promised checksum
     /// isn't in the trailers).
-    pub fn finish(self, trailer: Option<Checksum>) -> Result<DigestOutcome, Error> {
-        let md5: Option<[u8; 16]> = self.md5.map(|md5| md5.finalize().into());
+    pub fn finish(mut self, trailer: Option<Checksum>) -> Result<DigestOutcome, Error> {
+        let md5 = self.md5.take().map(|md5| md5.finalize().into());
+        self.finish_with_md5(md5, trailer)
+    }
+
+    /// As [`Digests::finish`], with the MD5 that was delegated.
+    ///
+    /// # Errors
+    /// As [`Digests::finish`].
+    ///
+    /// # Panics
+    /// When an MD5 is to be checked and `md5` is not there.
+    pub fn finish_with_md5(
+        self,
+        md5: Option<[u8; 16]>,
+        trailer: Option<Checksum>,
+    ) -> Result<DigestOutcome, Error> {
+        assert!(
+            md5.is_some() || self.spec.content_md5.is_none(),
+            "a declared MD5 is checked"
+        );
         let checksum = self.checksum.map(ChecksumHasher::finish);
 
         if let Some(expected) = self.spec.content_sha256 {
@@ -175,6 +200,30 @@ mod tests {
         let mut digests = Digests::new(spec);
         bytes.chunks(7).for_each(|piece| digests.update(piece));
         digests.finish(trailer).map_err(|error| error.code())
+    }
+
+    #[test]
+    fn a_delegated_md5_is_checked_like_our_own() {
+        let spec = DigestSpec {
+            content_md5: Some(Md5::digest(b"abc").into()),
+            ..DigestSpec::default()
+        };
+        for (md5, expected) in [
+            (Md5::digest(b"abc").into(), Ok(())),
+            ([0; 16], Err(ErrorCode::BadDigest)),
+        ] {
+            let mut digests = Digests::new(&spec);
+            assert!(digests.delegate_md5());
+            digests.update(b"abc");
+            let outcome = digests.finish_with_md5(Some(md5), None);
+            assert_eq!(
+                outcome
+                    .map(|o| assert_eq!(o.md5, Some(md5)))
+                    .map_err(|e| e.code()),
+                expected
+            );
+        }
+        assert!(!Digests::new(&DigestSpec::default()).delegate_md5());
     }
 
     #[test]
