@@ -1,0 +1,447 @@
+//! Development clusters: started for a test, broken on purpose, stopped whatever happens.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use libtest_mimic::Failed;
+use tempfile::TempDir;
+
+use crate::client::{Run, run};
+use crate::paths;
+use crate::s3::S3;
+
+/// The two data sites of a development cluster, in the order of their gateways' ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// The first site; its gateway listens on the first port.
+    Toulouse,
+    /// The second site; its gateway listens on the next port.
+    Montpellier,
+}
+
+impl Site {
+    /// Both sites.
+    pub const ALL: [Self; 2] = [Self::Toulouse, Self::Montpellier];
+
+    /// The name used in commands and in process names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Toulouse => "toulouse",
+            Self::Montpellier => "montpellier",
+        }
+    }
+
+    /// The site that is left when this one is lost.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Toulouse => Self::Montpellier,
+            Self::Montpellier => Self::Toulouse,
+        }
+    }
+
+    /// The name of the site's gateway process.
+    pub fn gateway(self) -> String {
+        format!("gateway-{}", self.name())
+    }
+}
+
+/// Seconds that `riquet dev up` may take before the test gives up: start-up takes one or two,
+/// a machine that compiles at the same time many more.
+const UP_TIMEOUT_S: u64 = 120;
+/// Seconds for every other `riquet dev` command.
+const COMMAND_TIMEOUT_S: u64 = 60;
+/// How often `up` is tried when another process took a port in between.
+const UP_ATTEMPTS: u32 = 3;
+
+/// A running cluster of its own folder; stopped and removed on drop, also when its test panics.
+/// After a failure its logs stay, and with `RIQUET_E2E_KEEP_DATA` set its data too.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: Option<TempDir>,
+    dir: PathBuf,
+    env: BTreeMap<String, String>,
+    port: u16,
+    watchdog: Option<Child>,
+    failed: Mutex<bool>,
+}
+
+impl Cluster {
+    /// Starts a cluster with default settings in a fresh folder.
+    ///
+    /// # Errors
+    /// When `riquet dev up` fails, with its output.
+    pub fn start() -> Result<Self, Failed> {
+        let folder = TempDir::with_prefix("riquet-e2e-")?;
+        let dir = folder.path().join("cluster");
+        let mut last = Failed::without_message();
+        for _ in 0..UP_ATTEMPTS {
+            let port = free_ports()?;
+            let watchdog = watch(&dir)?;
+            // Built before `up`, so that a cluster which starts only in part is stopped as well.
+            let mut cluster = Self {
+                folder: None,
+                dir: dir.clone(),
+                env: BTreeMap::new(),
+                port,
+                watchdog: Some(watchdog),
+                failed: Mutex::new(true),
+            };
+            match cluster.up() {
+                Ok(()) => {
+                    cluster.env = read_env(&dir.join("env"))?;
+                    cluster.folder = Some(folder);
+                    cluster.set_failed(false);
+                    return Ok(cluster);
+                }
+                Err(error) => last = error,
+            }
+            drop(cluster);
+            if ports_are_free(port) {
+                break;
+            }
+        }
+        let kept = folder.keep();
+        Err(format!("{}\nlogs are kept in {}", describe(last), kept.display()).into())
+    }
+
+    /// Starts a cluster, runs `test` on it, and keeps its folder when the test fails.
+    ///
+    /// # Errors
+    /// The test's failure, with the place of the cluster's logs.
+    pub fn with(test: impl FnOnce(&Self) -> Result<(), Failed>) -> Result<(), Failed> {
+        let cluster = Self::start()?;
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&cluster)));
+        cluster.keep_on_failure(outcome)
+    }
+
+    /// Notes whether a trial that used this cluster failed, and adds the place of its logs.
+    ///
+    /// # Errors
+    /// The trial's failure or panic.
+    pub fn keep_on_failure(
+        &self,
+        outcome: std::thread::Result<Result<(), Failed>>,
+    ) -> Result<(), Failed> {
+        let failure = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => describe(failure),
+            Err(panic) => panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
+                .unwrap_or_else(|| "a panic without a message".to_owned()),
+        };
+        self.set_failed(true);
+        Err(format!("{failure}\nlogs are kept in {}", self.dir.display()).into())
+    }
+
+    fn set_failed(&self, failed: bool) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+    }
+
+    /// The cluster's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The variables of `DIR/env`.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    /// The URL of a site's gateway.
+    pub fn endpoint(&self, site: Site) -> String {
+        format!("http://127.0.0.1:{}", self.gateway_port(site))
+    }
+
+    /// The port of a site's gateway.
+    pub fn gateway_port(&self, site: Site) -> u16 {
+        match site {
+            Site::Toulouse => self.port,
+            Site::Montpellier => self.port + 1,
+        }
+    }
+
+    /// A client of a site's gateway with the cluster's credentials.
+    pub fn s3(&self, site: Site) -> S3 {
+        let value = |name: &str| self.env.get(name).cloned().unwrap_or_default();
+        S3::new(
+            self.gateway_port(site),
+            value("AWS_ACCESS_KEY_ID"),
+            value("AWS_SECRET_ACCESS_KEY"),
+            value("AWS_REGION"),
+        )
+    }
+
+    /// `riquet dev up`: starts what does not run.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn up(&self) -> Result<(), Failed> {
+        let port = self.port.to_string();
+        self.dev(UP_TIMEOUT_S, &["up", "--port", &port, "--detach"])?;
+        Ok(())
+    }
+
+    /// `riquet dev down`: stops everything in order.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn down(&self) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &["down"])?;
+        Ok(())
+    }
+
+    /// SIGKILL for the named processes, all in one command.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn kill(&self, names: &[&str]) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &[&["kill"], names].concat())?;
+        Ok(())
+    }
+
+    /// Starts the named processes again.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn start_again(&self, names: &[&str]) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &[&["start"], names].concat())?;
+        Ok(())
+    }
+
+    /// SIGKILL for a whole site, its gateway included.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn kill_site(&self, site: Site) -> Result<(), Failed> {
+        self.kill(&["--site", site.name()])
+    }
+
+    /// Starts a whole site again.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn start_site(&self, site: Site) -> Result<(), Failed> {
+        self.start_again(&["--site", site.name()])
+    }
+
+    /// SIGKILL for every process at once: a power cut at all sites.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn kill_everything(&self) -> Result<(), Failed> {
+        let names: Vec<String> = self.pids()?.into_keys().collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.kill(&names)
+    }
+
+    /// Drops what a data site and the other send each other.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn partition(&self, site: Site) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &["partition", site.name()])?;
+        Ok(())
+    }
+
+    /// Undoes [`Self::partition`].
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn heal(&self, site: Site) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &["heal", site.name()])?;
+        Ok(())
+    }
+
+    /// Process ids by process name, from `DIR/pids`.
+    ///
+    /// # Errors
+    /// When a file is unreadable.
+    pub fn pids(&self) -> Result<BTreeMap<String, u32>, Failed> {
+        let mut pids = BTreeMap::new();
+        for entry in std::fs::read_dir(self.dir.join("pids"))? {
+            let entry = entry?;
+            let text = std::fs::read_to_string(entry.path())?;
+            pids.insert(
+                entry.file_name().to_string_lossy().into_owned(),
+                text.trim().parse()?,
+            );
+        }
+        Ok(pids)
+    }
+
+    /// Sends a signal, by its name without SIG, to a process of the cluster.
+    ///
+    /// # Errors
+    /// When the process is unknown or gone.
+    pub fn signal(&self, name: &str, signal: &str) -> Result<(), Failed> {
+        let pid = *self.pids()?.get(name).ok_or(format!("no process {name}"))?;
+        run(
+            &Run::new("kill").args(["-s", signal, &pid.to_string()]),
+            COMMAND_TIMEOUT_S,
+        )?;
+        Ok(())
+    }
+
+    /// Memory that a process used at its highest, bytes (VmHWM).
+    ///
+    /// # Errors
+    /// When the process does not run.
+    pub fn peak_memory_bytes(&self, name: &str) -> Result<u64, Failed> {
+        let pid = *self.pids()?.get(name).ok_or(format!("no process {name}"))?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .ok_or("no VmHWM")?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib << 10)
+    }
+
+    fn dev(&self, timeout_s: u64, arguments: &[&str]) -> Result<Vec<u8>, Failed> {
+        let command = Run::new(paths::binary("riquet"))
+            .arg("dev")
+            .args(arguments)
+            .arg("--dir")
+            .arg(&self.dir);
+        run(&command, timeout_s)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let down = if self.dir.exists() {
+            self.down()
+        } else {
+            Ok(())
+        };
+        if let Err(error) = &down {
+            eprintln!("{}", describe_ref(error));
+        }
+        if let Some(mut watchdog) = self.watchdog.take() {
+            // On success it has nothing left to do; otherwise closing its input sets it to work.
+            if down.is_ok() {
+                let _ = watchdog.kill();
+            }
+            drop(watchdog.stdin.take());
+            let _ = watchdog.wait();
+        }
+        let failed = *self
+            .failed
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if failed && let Some(folder) = self.folder.take() {
+            if std::env::var_os("RIQUET_E2E_KEEP_DATA").is_none() {
+                // Gigabytes, after some tests. The logs and configuration stay.
+                let _ = std::fs::remove_dir_all(self.dir.join("data"));
+            }
+            let kept = folder.keep();
+            eprintln!("logs of a failed cluster are kept in {}", kept.display());
+        }
+    }
+}
+
+fn describe(failure: Failed) -> String {
+    failure.message().unwrap_or("no message").to_owned()
+}
+
+fn describe_ref(failure: &Failed) -> &str {
+    failure.message().unwrap_or("no message")
+}
+
+/// A process that runs `riquet dev down` when the test process is gone without having done so,
+/// whatever ended it: the end of its standard input is the sign.
+fn watch(dir: &Path) -> Result<Child, Failed> {
+    use std::os::unix::process::CommandExt;
+    let script = r#"cat > /dev/null; test -d "$2" && "$1" dev down --dir "$2" && rm -rf "$2""#;
+    let child = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(paths::binary("riquet"))
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Not in our group, so that Ctrl-C does not end it with us.
+        .process_group(0)
+        .spawn()?;
+    Ok(child)
+}
+
+/// The first of two neighbouring ports that are free, outside the range from which the system
+/// picks ports for outgoing connections.
+fn free_ports() -> Result<u16, Failed> {
+    /// Attempts before the machine counts as full.
+    const ATTEMPTS: u32 = 200;
+    for _ in 0..ATTEMPTS {
+        let port = rand::random_range(10_000..32_000_u16);
+        if ports_are_free(port) {
+            return Ok(port);
+        }
+    }
+    Err("no two neighbouring ports are free".into())
+}
+
+fn ports_are_free(port: u16) -> bool {
+    [port, port + 1]
+        .iter()
+        .all(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+}
+
+/// Reads shell lines `NAME=value` and `export NAME=value`, quoted or bare.
+fn read_env(file: &Path) -> Result<BTreeMap<String, String>, Failed> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Ok(parse_env(&text))
+}
+
+fn parse_env(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            let (name, value) = line.split_once('=')?;
+            if name.starts_with('#') {
+                return None;
+            }
+            let value = value.trim_matches(['"', '\'']);
+            Some((name.trim().to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+/// Overwrites the bytes of a file in place at `offset`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn overwrite(file: &Path, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Seek;
+    let mut file = std::fs::OpenOptions::new().write(true).open(file)?;
+    file.seek(std::io::SeekFrom::Start(offset))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn env_files_parse() {
+        let env = parse_env("# a=b\nexport A=1\nB='two words'\n\nC=\"x=y\"\n");
+        assert_eq!(env["A"], "1");
+        assert_eq!(env["B"], "two words");
+        assert_eq!(env["C"], "x=y");
+        assert_eq!(env.len(), 3);
+    }
+
+    #[test]
+    fn neighbouring_ports_are_found() {
+        let port = free_ports().unwrap();
+        assert!(ports_are_free(port));
+    }
+}

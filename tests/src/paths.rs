@@ -1,0 +1,47 @@
+//! Where the programs under test, the Python environment and the scripts are.
+
+use std::path::{Path, PathBuf};
+
+/// The folder cargo builds into.
+fn target() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the workspace");
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        // A relative folder is relative to where cargo was called: the workspace's root.
+        Some(folder) => workspace.join(folder),
+        None => workspace.join("target"),
+    }
+}
+
+/// The program `name` of this workspace: from `RIQUET_BIN_DIR`, else cargo's release folder.
+pub fn binary(name: &str) -> PathBuf {
+    match std::env::var_os("RIQUET_BIN_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => target().join("release"),
+    }
+    .join(name)
+}
+
+/// The Python virtual environment with boto3 and the clients written in Python: `RIQUET_VENV`,
+/// else `venv` in cargo's folder.
+pub fn venv() -> PathBuf {
+    match std::env::var_os("RIQUET_VENV") {
+        Some(folder) => PathBuf::from(folder),
+        None => target().join("venv"),
+    }
+}
+
+/// The folder of the test scripts in Python.
+pub fn python_tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
+}
+
+/// The program `name` on `PATH`, the virtual environment's first.
+pub fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::iter::once(venv().join("bin"))
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}

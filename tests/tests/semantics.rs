@@ -1,0 +1,19 @@
+//! What the S3 API promises, checked with boto3 at both gateways of one cluster.
+
+use std::process::ExitCode;
+
+use riquet_tests::{python, suite};
+
+fn main() -> ExitCode {
+    suite::run(|shared| {
+        [
+            "test_objects",
+            "test_listing",
+            "test_conditions",
+            "test_multipart",
+        ]
+        .into_iter()
+        .flat_map(|module| python::trials(shared, module))
+        .collect()
+    })
+}
