@@ -135,7 +135,8 @@ impl Exchange<'_> {
 
     /// Who signed, and how the signature covers the body.
     async fn authenticate(&self) -> Result<(Arc<Account>, Verified), Error> {
-        let claim = auth::parse(self.head)?;
+        let host_bucket = self.gateway.router.bucket_in_host(self.head);
+        let claim = auth::parse(self.head)?.at_host_bucket(host_bucket);
         let Some(access_key) = claim.access_key_id() else {
             return Err(ErrorCode::AccessDenied.into());
         };

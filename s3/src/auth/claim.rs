@@ -9,6 +9,7 @@ use http::request::Parts;
 
 use super::canonical::query_parameters;
 use super::payload_kind::{self, PayloadKind};
+use super::presigned_v2::PresignedV2;
 use super::timestamp;
 use crate::error::{Error, ErrorCode};
 
@@ -32,13 +33,27 @@ pub enum Authentication {
         /// How long after its time the URL is good for.
         expires: Duration,
     },
+    /// By the query of a presigned URL, in version 2.
+    PresignedV2(PresignedV2),
 }
 
 impl Authentication {
     /// Whose secret must have signed the request; `None` if it's anonymous.
     #[must_use]
     pub fn access_key_id(&self) -> Option<&str> {
-        self.claim().map(|claim| claim.access_key_id.as_str())
+        match self {
+            Self::PresignedV2(claim) => Some(&claim.access_key_id),
+            _ => self.claim().map(|claim| claim.access_key_id.as_str()),
+        }
+    }
+
+    /// Tells which bucket the host name carries, if one: version 2 signs it with the path.
+    #[must_use]
+    pub fn at_host_bucket(mut self, bucket: Option<String>) -> Self {
+        if let Self::PresignedV2(claim) = &mut self {
+            claim.set_host_bucket(bucket);
+        }
+        self
     }
 
     /// The token of temporary credentials, if the request brings one. It is signed, but nothing
@@ -51,7 +66,7 @@ impl Authentication {
 
     pub(super) fn claim(&self) -> Option<&Claim> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::PresignedV2(_) => None,
             Self::Header(claim) | Self::Presigned { claim, .. } => Some(claim),
         }
     }
@@ -120,7 +135,9 @@ pub fn parse(head: &Parts) -> Result<Authentication, Error> {
     match (headers.next(), query.version()) {
         (None, QueryVersion::Unsigned) => Ok(Authentication::Anonymous),
         (None, QueryVersion::V4) => query.parse(&head.headers),
-        (None, QueryVersion::V2) => Err(unsupported_mechanism()),
+        (None, QueryVersion::V2) => {
+            PresignedV2::parse(head.uri.query().unwrap_or("")).map(Authentication::PresignedV2)
+        }
         (Some(value), QueryVersion::Unsigned) if headers.next().is_none() => {
             let value = value
                 .to_str()

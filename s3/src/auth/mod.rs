@@ -12,11 +12,13 @@
 mod canonical;
 mod claim;
 mod payload_kind;
+mod presigned_v2;
 mod signing;
 mod timestamp;
 mod verify;
 
 pub use claim::{Authentication, Claim, parse};
 pub use payload_kind::PayloadKind;
+pub use presigned_v2::PresignedV2;
 pub use signing::{ChunkSigner, SigningKey};
 pub use verify::Verified;

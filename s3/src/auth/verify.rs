@@ -19,7 +19,8 @@ const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug, Clone)]
 pub struct Verified {
     payload: PayloadKind,
-    signer: ChunkSigner,
+    /// Of version 4 only, as are signed streams.
+    signer: Option<ChunkSigner>,
     access_key_id: String,
 }
 
@@ -37,9 +38,14 @@ impl Verified {
     }
 
     /// Checks the signatures in the body; starts from the request's own.
+    ///
+    /// # Panics
+    /// When the payload is of a kind without signatures in it.
     #[must_use]
     pub fn chunk_signer(&self) -> ChunkSigner {
-        self.signer.clone()
+        self.signer
+            .clone()
+            .expect("a signed stream comes with version 4")
     }
 }
 
@@ -58,6 +64,14 @@ impl Authentication {
         region: &str,
         now: SystemTime,
     ) -> Result<Verified, Error> {
+        if let Self::PresignedV2(claim) = self {
+            claim.verify(head, secret, now)?;
+            return Ok(Verified {
+                payload: PayloadKind::Unsigned,
+                signer: None,
+                access_key_id: claim.access_key_id.clone(),
+            });
+        }
         let Some(claim) = self.claim() else {
             return Err(ErrorCode::AccessDenied.into());
         };
@@ -73,7 +87,7 @@ impl Authentication {
         }
         match self {
             Self::Presigned { expires, .. } => check_life(claim, *expires, now)?,
-            Self::Header(_) | Self::Anonymous => check_skew(claim, now)?,
+            _ => check_skew(claim, now)?,
         }
         check_signed_headers(claim, head)?;
         check_signature(claim, head, secret)
@@ -155,13 +169,13 @@ fn check_signature(claim: &Claim, head: &Parts, secret: &str) -> Result<Verified
     Ok(Verified {
         payload: claim.payload,
         access_key_id: claim.access_key_id.clone(),
-        signer: ChunkSigner::new(
+        signer: Some(ChunkSigner::new(
             key,
             claim.access_key_id.clone(),
             claim.timestamp.clone(),
             claim.scope.clone(),
             claim.signature.clone(),
-        ),
+        )),
     })
 }
 
@@ -177,7 +191,7 @@ impl Verified {
     pub(crate) fn example(payload: PayloadKind, seed: &str) -> Self {
         Self {
             payload,
-            signer: ChunkSigner::example(seed),
+            signer: Some(ChunkSigner::example(seed)),
             access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
         }
     }

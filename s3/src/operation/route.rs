@@ -118,7 +118,8 @@ impl Router {
     }
 
     /// The bucket that the host name carries, if it lies under a base domain.
-    fn bucket_in_host(&self, head: &Parts) -> Option<String> {
+    #[must_use]
+    pub fn bucket_in_host(&self, head: &Parts) -> Option<String> {
         let host = match head.uri.host() {
             Some(host) => host,
             None => head.headers.get(HOST)?.to_str().ok()?,

@@ -49,12 +49,14 @@ impl ObjectHeaders {
 
 /// `aws-chunked` frames the transfer and is no property of the object.
 fn content_encoding_of_the_object(value: &str) -> Option<String> {
-    let codings: Vec<_> = value
-        .split(',')
-        .map(str::trim)
-        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
+    let codings = value.split(',');
+    let kept: Vec<_> = codings
+        .filter(|coding| !coding.trim().eq_ignore_ascii_case("aws-chunked"))
         .collect();
-    (!codings.is_empty()).then(|| codings.join(","))
+    // What remains is given back as it was written, spaces between included.
+    let kept = kept.join(",");
+    let kept = kept.trim();
+    (!kept.is_empty()).then(|| kept.to_owned())
 }
 
 /// The `x-amz-meta-*` headers of an object: names without the prefix, in lower case and order,
@@ -206,7 +208,8 @@ mod tests {
         };
         assert_eq!(coding("aws-chunked"), None);
         assert_eq!(coding("gzip, aws-chunked").as_deref(), Some("gzip"));
-        assert_eq!(coding("AWS-CHUNKED,gzip, br").as_deref(), Some("gzip,br"));
+        assert_eq!(coding("AWS-CHUNKED,gzip, br").as_deref(), Some("gzip, br"));
+        assert_eq!(coding("deflate, gzip").as_deref(), Some("deflate, gzip"));
         assert_eq!(coding(""), None);
     }
 
