@@ -287,6 +287,35 @@ def test_multipart_full_object_checksum(t):
         assert (head[field], head["ChecksumType"]) == (whole[field], "FULL_OBJECT")
 
 
+def test_presigned_urls_of_an_unconfigured_client(t):
+    """For us-east-1 boto3 presigns in version 2 unless told otherwise."""
+    import http.client
+    import urllib.error
+    import urllib.parse
+    import urllib.request
+
+    bucket = t.bucket()
+    body = data(100 * KIB)
+    plain = client(t.url, request_checksum_calculation="when_required")
+    where = {"Bucket": bucket, "Key": "a key + ümlaut"}
+    put = urllib.parse.urlsplit(plain.generate_presigned_url("put_object", Params=where))
+    assert "AWSAccessKeyId" in put.query
+    connection = http.client.HTTPConnection(put.netloc, timeout=30)
+    connection.request("PUT", f"{put.path}?{put.query}", body=body)
+    assert connection.getresponse().status == 200
+    asked = {**where, "ResponseContentType": "text/x-test"}
+    get = plain.generate_presigned_url("get_object", Params=asked, ExpiresIn=300)
+    answer = urllib.request.urlopen(get, timeout=30)
+    assert answer.headers["content-type"] == "text/x-test"
+    assert answer.read() == body
+    for changed in (get.replace("x-test", "x-other"), get + "&acl", get + "&uploadId=x"):
+        try:
+            urllib.request.urlopen(changed, timeout=30)
+            raise AssertionError(f"served {changed}")
+        except urllib.error.HTTPError as refusal:
+            assert refusal.code == 403
+
+
 def test_presigned_urls(t):
     import urllib.request
 

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use tempfile::TempDir;
@@ -54,8 +55,15 @@ impl Site {
 const UP_TIMEOUT_S: u64 = 120;
 /// Seconds for every other `riquet dev` command.
 const COMMAND_TIMEOUT_S: u64 = 60;
-/// How often `up` is tried when another process took a port in between.
-const UP_ATTEMPTS: u32 = 3;
+/// What `riquet dev` says when another process listens on a port that it needs.
+const TAKEN_PORT: [&str; 2] = ["is taken by another process", "Address already in use"];
+/// How long a port may stay taken: longer than a trial on another cluster.
+const PORT_WAIT: Duration = Duration::from_secs(60);
+/// How often it is tried again.
+const PORT_POLL: Duration = Duration::from_millis(500);
+
+/// Held while a cluster starts.
+static STARTING: Mutex<()> = Mutex::new(());
 
 /// A running cluster of its own folder; stopped and removed on drop, also when its test panics.
 /// After a failure its logs stay, and with `RIQUET_E2E_KEEP_DATA` set its data too.
@@ -75,37 +83,40 @@ impl Cluster {
     /// # Errors
     /// When `riquet dev up` fails, with its output.
     pub fn start() -> Result<Self, Failed> {
+        let riquet = paths::binary("riquet");
+        if !riquet.is_file() {
+            let hint = "build it with `make build`, or set RIQUET_BIN_DIR";
+            return Err(format!("no {}: {hint}", riquet.display()).into());
+        }
+        // One at a time: ports are chosen when they are free, and taken a little later.
+        let _turn = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = TempDir::with_prefix("riquet-e2e-")?;
-        let dir = folder.path().join("cluster");
-        let mut last = Failed::without_message();
-        for _ in 0..UP_ATTEMPTS {
-            let port = free_ports()?;
-            let watchdog = watch(&dir)?;
-            // Built before `up`, so that a cluster which starts only in part is stopped as well.
-            let mut cluster = Self {
-                folder: None,
-                dir: dir.clone(),
-                env: BTreeMap::new(),
-                port,
-                watchdog: Some(watchdog),
-                failed: Mutex::new(true),
-            };
-            match cluster.up() {
-                Ok(()) => {
-                    cluster.env = read_env(&dir.join("env"))?;
-                    cluster.folder = Some(folder);
-                    cluster.set_failed(false);
-                    return Ok(cluster);
-                }
-                Err(error) => last = error,
+        match Self::start_in(folder.path()) {
+            Ok(mut cluster) => {
+                cluster.folder = Some(folder);
+                Ok(cluster)
             }
-            drop(cluster);
-            if ports_are_free(port) {
-                break;
+            Err(error) => {
+                let (error, kept) = (describe(error), folder.keep());
+                Err(format!("{error}\nlogs are kept in {}", kept.display()).into())
             }
         }
-        let kept = folder.keep();
-        Err(format!("{}\nlogs are kept in {}", describe(last), kept.display()).into())
+    }
+
+    fn start_in(folder: &Path) -> Result<Self, Failed> {
+        let dir = folder.join("cluster");
+        // Built before `up`, so that a cluster which starts only in part is stopped as well.
+        let mut cluster = Self {
+            folder: None,
+            port: free_ports()?,
+            watchdog: Some(watch(&dir)?),
+            env: BTreeMap::new(),
+            failed: Mutex::new(false),
+            dir,
+        };
+        cluster.up()?;
+        cluster.env = read_env(&cluster.dir.join("env"))?;
+        Ok(cluster)
     }
 
     /// Starts a cluster, runs `test` on it, and keeps its folder when the test fails.
@@ -183,8 +194,7 @@ impl Cluster {
     /// When the command fails.
     pub fn up(&self) -> Result<(), Failed> {
         let port = self.port.to_string();
-        self.dev(UP_TIMEOUT_S, &["up", "--port", &port, "--detach"])?;
-        Ok(())
+        self.dev_start(&["up", "--port", &port, "--detach"])
     }
 
     /// `riquet dev down`: stops everything in order.
@@ -210,8 +220,7 @@ impl Cluster {
     /// # Errors
     /// When the command fails.
     pub fn start_again(&self, names: &[&str]) -> Result<(), Failed> {
-        self.dev(COMMAND_TIMEOUT_S, &[&["start"], names].concat())?;
-        Ok(())
+        self.dev_start(&[&["start"], names].concat())
     }
 
     /// SIGKILL for a whole site, its gateway included.
@@ -303,6 +312,24 @@ impl Cluster {
         Ok(kib << 10)
     }
 
+    /// A command that starts processes. While a process is down, a cluster that another trial
+    /// starts may take its port; that cluster is gone some seconds later.
+    fn dev_start(&self, arguments: &[&str]) -> Result<(), Failed> {
+        let since = Instant::now();
+        loop {
+            let error = match self.dev(UP_TIMEOUT_S, arguments) {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let text = describe_ref(&error);
+            let is_taken = TAKEN_PORT.iter().any(|sign| text.contains(sign));
+            if !is_taken || since.elapsed() > PORT_WAIT {
+                return Err(error);
+            }
+            std::thread::sleep(PORT_POLL);
+        }
+    }
+
     fn dev(&self, timeout_s: u64, arguments: &[&str]) -> Result<Vec<u8>, Failed> {
         let command = Run::new(paths::binary("riquet"))
             .arg("dev")
@@ -358,7 +385,7 @@ fn describe_ref(failure: &Failed) -> &str {
 /// whatever ended it: the end of its standard input is the sign.
 fn watch(dir: &Path) -> Result<Child, Failed> {
     use std::os::unix::process::CommandExt;
-    let script = r#"cat > /dev/null; test -d "$2" && "$1" dev down --dir "$2" && rm -rf "$2""#;
+    let script = r#"cat > /dev/null; test -d "$2" && "$1" dev down --dir "$2" && rm -rf "$2" && rmdir "${2%/*}""#;
     let child = Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(paths::binary("riquet"))

@@ -9,6 +9,15 @@
 //! * [`python`] turns each test function under `python/` into a trial;
 //! * [`skip`] decides what this machine cannot run, before anything is run;
 //! * [`suite`] ties these into one `main` for each suite.
+//!
+//! | variable | meaning |
+//! | --- | --- |
+//! | `RIQUET_BIN_DIR` | where `riquet`, `riquet-gateway` and `riquet-storage-node` are; else cargo's release folder |
+//! | `RIQUET_VENV` | the Python environment with boto3 and the clients in Python; else `venv` in cargo's folder |
+//! | `RIQUET_E2E_LARGE` | 1: also the tests of many GiB |
+//! | `RIQUET_E2E_KEEP_DATA` | keep the data of a failed cluster, not only its logs |
+//!
+//! `cargo test --release -p riquet-tests --test faults sites::` runs some trials of one suite.
 
 pub mod client;
 pub mod cluster;

@@ -110,7 +110,7 @@ fn flipped_bytes(cluster: &Cluster) -> Result<(), Failed> {
 fn flipped_bytes_and_a_lost_site(cluster: &Cluster) -> Result<(), Failed> {
     let s3 = cluster.s3(Site::Toulouse);
     let mut objects = Objects::in_new_bucket(&s3, "damage")?;
-    objects.put_all_shapes(&s3, "before", 1)?;
+    objects.put_all_shapes_in_full(cluster, Site::Toulouse, "before", 1)?;
     for node in DAMAGED {
         flip(cluster, node)?;
     }
@@ -151,7 +151,7 @@ fn verify_with_four_nodes(cluster: &Cluster, objects: &Objects) -> Result<(), Fa
 fn a_lost_index(cluster: &Cluster) -> Result<(), Failed> {
     let s3 = cluster.s3(Site::Montpellier);
     let mut objects = Objects::in_new_bucket(&s3, "damage")?;
-    objects.put_all_shapes(&s3, "before", 1)?;
+    objects.put_all_shapes_in_full(cluster, Site::Montpellier, "before", 1)?;
     let nodes = ["montpellier-1", "montpellier-2"];
     cluster.kill(&nodes)?;
     for node in nodes {
@@ -160,9 +160,7 @@ fn a_lost_index(cluster: &Cluster) -> Result<(), Failed> {
         }
     }
     cluster.start_again(&nodes)?;
-    // A gateway writes to a node again once it has heard from it.
-    metrics::await_all_nodes_up(cluster)?;
-    objects.put_all_shapes(&s3, "after", 2)?;
+    objects.put_all_shapes_in_full(cluster, Site::Montpellier, "after", 2)?;
     verify_with_four_nodes(cluster, &objects)
 }
 
@@ -170,7 +168,7 @@ fn a_lost_index(cluster: &Cluster) -> Result<(), Failed> {
 fn a_torn_segment(cluster: &Cluster) -> Result<(), Failed> {
     let s3 = cluster.s3(Site::Montpellier);
     let mut objects = Objects::in_new_bucket(&s3, "damage")?;
-    objects.put_all_shapes(&s3, "before", 1)?;
+    objects.put_all_shapes_in_full(cluster, Site::Montpellier, "before", 1)?;
     let nodes = ["montpellier-1", "montpellier-2"];
     cluster.kill(&nodes)?;
     for node in nodes {
@@ -184,8 +182,6 @@ fn a_torn_segment(cluster: &Cluster) -> Result<(), Failed> {
         }
     }
     cluster.start_again(&nodes)?;
-    // A gateway writes to a node again once it has heard from it.
-    metrics::await_all_nodes_up(cluster)?;
-    objects.put_all_shapes(&s3, "after", 2)?;
+    objects.put_all_shapes_in_full(cluster, Site::Montpellier, "after", 2)?;
     verify_with_four_nodes(cluster, &objects)
 }

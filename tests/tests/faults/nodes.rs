@@ -83,7 +83,7 @@ fn two_lost_at_each_site(cluster: &Cluster) -> Result<(), Failed> {
 fn two_lost_and_the_other_site(cluster: &Cluster) -> Result<(), Failed> {
     let s3 = cluster.s3(Site::Montpellier);
     let mut objects = Objects::in_new_bucket(&s3, "nodes")?;
-    objects.put_all_shapes(&s3, "before", 1)?;
+    objects.put_all_shapes_in_full(cluster, Site::Montpellier, "before", 1)?;
     cluster.kill_site(Site::Toulouse)?;
     cluster.kill(&["montpellier-1", "montpellier-3"])?;
     objects.verify(&s3)

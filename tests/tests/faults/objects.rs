@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use libtest_mimic::Failed;
+use riquet_tests::cluster::{Cluster, Site};
 use riquet_tests::data::{self, KIB, MIB};
 use riquet_tests::s3::{Request, S3};
+
+use crate::metrics;
 
 /// Inline, one short stripe, several stripes, borders of each, and two chunks.
 const SIZES_BYTES: [u64; 9] = [
@@ -80,6 +83,29 @@ impl Objects {
         s3.complete(&path, &upload, &etags)?;
         self.note(&key, &parts.concat());
         Ok(())
+    }
+
+    /// Like [`Self::put_all_shapes`], until no shard is owed: a write may be acknowledged with one
+    /// shard less at each site, and faults that leave just enough need them all.
+    pub(crate) fn put_all_shapes_in_full(
+        &mut self,
+        cluster: &Cluster,
+        site: Site,
+        prefix: &str,
+        seed: u64,
+    ) -> Result<(), Failed> {
+        /// A busy machine may make a disk too slow a few times.
+        const ATTEMPTS: u32 = 5;
+        metrics::await_all_nodes_up(cluster)?;
+        for _ in 0..ATTEMPTS {
+            let owed = || metrics::sum(cluster, site, "riquet_gateway_shards_owed_total");
+            let owed_before = owed()?;
+            self.put_all_shapes(&cluster.s3(site), prefix, seed)?;
+            if owed()? <= owed_before {
+                return Ok(());
+            }
+        }
+        Err("shards are owed each time".into())
     }
 
     /// Deletes one object.
