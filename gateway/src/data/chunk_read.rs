@@ -217,13 +217,9 @@ impl<'a> ChunkRead<'a> {
                 };
                 stream.next_cell().await
             };
-            let late = || Error::Unreachable {
-                peer: shard.target.address.clone(),
-                why: format!("no cell within {} ms", patience.as_millis()),
-            };
             let cell = match timeout(patience, read).await {
                 Ok(cell) => cell,
-                Err(_) => Err(CellError::Node(late())),
+                Err(_) => Err(CellError::Late(patience)),
             };
             if cell.is_err() {
                 shard.stream = None;
@@ -251,6 +247,11 @@ impl<'a> ChunkRead<'a> {
                 metrics::counter!("riquet_gateway_corrupt_cells_total").increment(1);
                 tracing::error!(shard = %id, stripe, %disk, node, "corrupt cell");
                 true
+            }
+            CellError::Late(_) => {
+                metrics::counter!("riquet_gateway_late_cells_total").increment(1);
+                tracing::warn!(shard = %id, stripe, %disk, node, %error, "cell late");
+                false
             }
             CellError::Node(error) => {
                 metrics::counter!("riquet_gateway_failed_cells_total").increment(1);

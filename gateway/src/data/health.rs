@@ -1,15 +1,17 @@
 //! Which storage nodes answer.
 //!
 //! Every node is asked once a second; a request that meets a dead one says so at once. So after the
-//! first second a lost site costs writes and reads nothing: its nodes are left out until they
-//! answer again.
+//! first seconds a lost site costs writes and reads nothing: its nodes are left out until they
+//! answer again. A node that refuses connections is down at once; one that is merely silent only
+//! when it was so twice in a row, since a busy second is no loss.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::Request;
+use http_body_util::{BodyExt as _, Limited};
 use riquet_cluster::Error;
 use riquet_cluster::layout::Layout;
 use riquet_cluster::transport::{Transport, empty_body};
@@ -18,8 +20,21 @@ use riquet_cluster::wire::HEALTH_PATH;
 /// How often each node is asked.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long it may take to answer; far above a round trip between the sites and a busy second.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How long it may take to answer; far above a round trip between the sites.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes of its answer, at most: it describes a handful of disks.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Silent answers in a row after which a node is down.
+const SILENCES: u32 = 2;
+
+/// What came of asking a node.
+enum Probe {
+    Answered,
+    Refused,
+    Silent,
+}
 
 /// What is known of the nodes. Cheap to clone; a node not heard of counts as up.
 #[derive(Clone, Default)]
@@ -35,6 +50,7 @@ impl Health {
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(PROBE_INTERVAL);
             tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut silences: HashMap<String, u32> = HashMap::new();
             loop {
                 tick.tick().await;
                 let Some(down) = down.upgrade() else { break };
@@ -45,8 +61,21 @@ impl Health {
                     .iter()
                     .map(|node| probe(&transport, &node.address));
                 let answers = futures_util::future::join_all(probes).await;
-                for (node, up) in layout.nodes.iter().zip(answers) {
-                    health.set(&node.address, up);
+                for (node, answer) in layout.nodes.iter().zip(answers) {
+                    match answer {
+                        Probe::Answered => {
+                            silences.remove(&node.address);
+                            health.set(&node.address, true);
+                        }
+                        Probe::Refused => health.set(&node.address, false),
+                        Probe::Silent => {
+                            let count = silences.entry(node.address.clone()).or_default();
+                            *count += 1;
+                            if *count >= SILENCES {
+                                health.set(&node.address, false);
+                            }
+                        }
+                    }
                 }
             }
         });
@@ -85,10 +114,23 @@ impl Health {
     }
 }
 
-async fn probe(transport: &Transport, address: &str) -> bool {
+async fn probe(transport: &Transport, address: &str) -> Probe {
     let request = Request::get(format!("http://{address}{HEALTH_PATH}"))
         .body(empty_body())
         .expect("an address of the layout makes a URI");
-    let answer = tokio::time::timeout(PROBE_TIMEOUT, transport.send(request)).await;
-    answer.is_ok_and(|a| a.is_ok_and(|a| a.status().is_success()))
+    let ask = async {
+        let answer = transport.send(request).await.ok()?;
+        let status = answer.status();
+        // Read to its end, or the connection could not be used again.
+        Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
+            .collect()
+            .await
+            .ok()?;
+        status.is_success().then_some(())
+    };
+    match tokio::time::timeout(PROBE_TIMEOUT, ask).await {
+        Ok(Some(())) => Probe::Answered,
+        Ok(None) => Probe::Refused,
+        Err(_) => Probe::Silent,
+    }
 }

@@ -1,6 +1,7 @@
 //! Reads and verifies the cells of one shard, in order.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use riquet_cluster::Error;
@@ -16,6 +17,9 @@ pub(super) enum CellError {
     /// The node did not give it: another try may.
     #[error(transparent)]
     Node(#[from] Error),
+    /// It did not come in time. The node may merely be busy.
+    #[error("no cell within {0:?}")]
+    Late(Duration),
     /// It was given, and it is not what was written.
     #[error("the cell's bytes do not match their hash")]
     Corrupt,
