@@ -29,8 +29,10 @@ pub trait Reader {
     /// The value of `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// A cursor that is nowhere until it seeks.
-    fn cursor(&self) -> Box<dyn Cursor + '_>;
+    /// A cursor that is nowhere until it seeks. Entries at `end` or past it are not looked for, and
+    /// may or may not be seen: without a bound, a store that marks removed entries would walk over
+    /// all the marks behind the range to find that nothing follows.
+    fn cursor(&self, end: &[u8]) -> Box<dyn Cursor + '_>;
 }
 
 /// A position in an ordered map.
@@ -75,7 +77,7 @@ pub(crate) fn scan(
     max: usize,
 ) -> Result<Vec<StoredEntry>, StoreError> {
     let mut entries = Vec::new();
-    let mut cursor = reader.cursor();
+    let mut cursor = reader.cursor(to);
     cursor.seek(from)?;
     while entries.len() < max
         && let Some((key, value)) = cursor.entry()
@@ -139,9 +141,9 @@ impl Reader for Overlay<'_> {
         }
     }
 
-    fn cursor(&self) -> Box<dyn Cursor + '_> {
+    fn cursor(&self, end: &[u8]) -> Box<dyn Cursor + '_> {
         Box::new(OverlayCursor {
-            base: self.base.cursor(),
+            base: self.base.cursor(end),
             changes: &self.changes,
             change: None,
             on: Side::End,
@@ -258,7 +260,7 @@ impl Reader for MemorySnapshot {
         Ok(self.0.get(key).cloned())
     }
 
-    fn cursor(&self) -> Box<dyn Cursor + '_> {
+    fn cursor(&self, _: &[u8]) -> Box<dyn Cursor + '_> {
         Box::new(MemoryCursor {
             map: &self.0,
             at: None,

@@ -17,8 +17,8 @@ pub(crate) fn tablet_of(
     bucket: BucketId,
     key: &[u8],
 ) -> Result<Option<Tablet>, StoreError> {
-    let mut cursor = reader.cursor();
     let from = keys::of_bucket(Family::Tablet, bucket);
+    let mut cursor = reader.cursor(&end_of(&from));
     // Tablets of a bucket in one group are few; the one meant is the last that starts at or
     // before the key.
     let to = keys::tablet(bucket, key);

@@ -41,7 +41,7 @@ impl Walk<'_> {
         }
         let begin = keys::of_prefix(self.family, self.bucket, self.prefix);
         let end = end_of(&begin);
-        let mut cursor = view.cursor();
+        let mut cursor = view.cursor(&end);
         cursor.seek(self.from.as_ref().map_or(&begin, |from| from.max(&begin)))?;
         while let Some((stored, value)) = cursor.entry()
             && stored < end.as_slice()

@@ -239,7 +239,7 @@ fn debt_counts(view: &dyn Reader) -> Result<Vec<DebtCount>, StoreError> {
     let from = keys::family(Family::Debt);
     let to = end_of(&from);
     let mut counts: Vec<DebtCount> = Vec::new();
-    let mut cursor = view.cursor();
+    let mut cursor = view.cursor(&to);
     cursor.seek(&from)?;
     let mut walked = 0;
     while walked < DEBTS_COUNTED

@@ -10,6 +10,10 @@ use crate::limits::{BLOCK_CACHE_BYTES, WRITE_BUFFERS_BYTES};
 const STATE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
 /// Write buffer of the log, bytes. Most entries are dropped before they reach a table.
 const LOG_BUFFER_BYTES: usize = 32 * 1024 * 1024;
+/// Of so many neighbouring keys of a table,
+const DELETION_WINDOW_KEYS: usize = 4096;
+/// this many marks of removal make it due for compaction.
+const DELETION_TRIGGER_KEYS: usize = 2048;
 /// Files that one database keeps open.
 const OPEN_FILES: i32 = 128;
 /// Bloom bits per key: one in a hundred lookups of an absent key reads a block in vain. Absent
@@ -51,6 +55,13 @@ impl Shared {
     pub(super) fn state(&self) -> Options {
         let mut options = self.base();
         options.set_write_buffer_size(STATE_BUFFER_BYTES);
+        // A listing walks over the marks of removed keys until a compaction drops them: one that
+        // finds a table full of them must not wait for the table to grow old.
+        options.add_compact_on_deletion_collector_factory(
+            DELETION_WINDOW_KEYS,
+            DELETION_TRIGGER_KEYS,
+            0.0,
+        );
         options
     }
 

@@ -311,8 +311,8 @@ impl Reader for Counting {
         self.inner.get(key)
     }
 
-    fn cursor(&self) -> Box<dyn crate::store::Cursor + '_> {
-        Box::new(CountingCursor(self.inner.cursor(), &self.steps))
+    fn cursor(&self, end: &[u8]) -> Box<dyn crate::store::Cursor + '_> {
+        Box::new(CountingCursor(self.inner.cursor(end), &self.steps))
     }
 }
 
