@@ -210,9 +210,14 @@ mod tests {
         run().map_err(|error| error.code())
     }
 
+    type Headers = &'static [(&'static str, &'static str)];
+
+    /// Method, target, headers, and the bucket in the host's name.
+    type Vector = (Method, &'static str, Headers, Option<&'static str>);
+
     /// Made with botocore's `HmacV1QueryAuth` and the key of AWS's examples, expiring at
     /// 1,800,000,000 s.
-    const VECTORS: &[(Method, &str, &[(&str, &str)], Option<&str>)] = &[
+    const VECTORS: &[Vector] = &[
         (
             Method::GET,
             "/b/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=KAHZ7RJkVvbjN%2FcbV4TU4ascTj4%3D&Expires=1800000000",
