@@ -12,7 +12,7 @@ use riquet_metadata::Error as MetadataError;
 use riquet_metadata::record::{Account, Bucket};
 use riquet_s3::auth::{self, Verified};
 use riquet_s3::body::{PayloadSpec, Purpose, read_document};
-use riquet_s3::operation::{BodyKind, OperationName, Route};
+use riquet_s3::operation::{BodyKind, OperationName, Query, Route};
 use riquet_s3::request::Operation;
 use riquet_s3::response;
 use riquet_s3::response::error::{ErrorContext, render};
@@ -112,8 +112,9 @@ impl Exchange<'_> {
 
         match route.body_kind() {
             BodyKind::Stream => {
+                let query = route.query.clone();
                 let operation = Operation::parse(route, &self.head.headers, b"")?;
-                let spec = self.payload_spec(&verified, Purpose::Object)?;
+                let spec = self.payload_spec(&query, &verified, Purpose::Object)?;
                 let upload = Upload { body, spec };
                 handlers::handle_upload(&context, &operation, upload).await
             }
@@ -121,7 +122,7 @@ impl Exchange<'_> {
                 limit_bytes,
                 purpose,
             } => {
-                let spec = self.payload_spec(&verified, purpose)?;
+                let spec = self.payload_spec(&route.query, &verified, purpose)?;
                 let document = self.document(body, &spec, limit_bytes).await?;
                 let operation = Operation::parse(route, &self.head.headers, &document)?;
                 self.handle(context, operation).await
@@ -177,8 +178,13 @@ impl Exchange<'_> {
             .map_err(|error| name_bucket(error.into(), name.as_str()))
     }
 
-    fn payload_spec(&self, verified: &Verified, purpose: Purpose) -> Result<PayloadSpec, S3Error> {
-        PayloadSpec::parse(&self.head.headers, verified, purpose)
+    fn payload_spec(
+        &self,
+        query: &Query,
+        verified: &Verified,
+        purpose: Purpose,
+    ) -> Result<PayloadSpec, S3Error> {
+        PayloadSpec::parse(&self.head.headers, query, verified, purpose)
     }
 
     async fn document(

@@ -243,7 +243,7 @@ fn header_time(headers: &HeaderMap) -> Result<(SystemTime, String), Error> {
         None => header_text(headers, DATE.as_str())?,
     };
     text.and_then(|text| {
-        timestamp::parse_basic(&text).or_else(|| httpdate::parse_http_date(&text).ok())
+        timestamp::parse_basic(&text).or_else(|| timestamp::parse_date_header(&text))
     })
     .map(|time| (time, timestamp::format_basic(time)))
     .ok_or_else(|| {

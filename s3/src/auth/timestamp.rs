@@ -33,6 +33,18 @@ pub(super) fn parse_basic(text: &str) -> Option<SystemTime> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
 }
 
+/// Reads a `Date` header: an HTTP date, whose zone may also be written as mail does, `+0000` or
+/// `-0000` (botocore signs the latter).
+pub(super) fn parse_date_header(text: &str) -> Option<SystemTime> {
+    let mail_zone = text
+        .strip_suffix(" +0000")
+        .or_else(|| text.strip_suffix(" -0000"));
+    match mail_zone {
+        Some(time) => httpdate::parse_http_date(&format!("{time} GMT")).ok(),
+        None => httpdate::parse_http_date(text).ok(),
+    }
+}
+
 /// Writes `20130524T000000Z`.
 pub(super) fn format_basic(time: SystemTime) -> String {
     format(time, "%Y%m%dT%H%M%SZ")
@@ -64,6 +76,24 @@ mod tests {
             time,
             SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_369_358_625)
         );
+    }
+
+    #[test]
+    fn date_headers_tell_universal_time_in_three_ways() {
+        let time = parse_basic("20130524T012345Z");
+        for zone in ["GMT", "+0000", "-0000"] {
+            let text = format!("Fri, 24 May 2013 01:23:45 {zone}");
+            assert_eq!(parse_date_header(&text), time, "{text:?}");
+        }
+        for bad in [
+            "",
+            " -0000",
+            "Fri, 24 May 2013 01:23:45",
+            "Fri, 24 May 2013 01:23:45 +0100",
+            "Fri, 24 May 2013 01:23:45 GMT -0000",
+        ] {
+            assert_eq!(parse_date_header(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

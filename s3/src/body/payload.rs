@@ -19,9 +19,13 @@ use super::chunked::{
 use super::digest::{Declared, DigestSpec, Digests};
 use crate::auth::{PayloadKind, Verified};
 use crate::error::{Error, ErrorCode};
+use crate::operation::Query;
 
 /// The header with the length of an aws-chunked body's content.
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
+
+/// The header in which SDKs name the algorithm of the checksum they send.
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 
 /// What an operation's body is, which decides what its headers mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +48,8 @@ pub struct PayloadSpec {
 }
 
 impl PayloadSpec {
-    /// Reads the promises.
+    /// Reads the promises. Those about checksums may also stand in the query, where presigned
+    /// URLs carry them.
     ///
     /// # Errors
     /// `MissingContentLength`, `InvalidArgument` (a length that is no number), `InvalidDigest`
@@ -52,6 +57,7 @@ impl PayloadSpec {
     /// checksums).
     pub fn parse(
         headers: &HeaderMap,
+        query: &Query,
         verified: &Verified,
         purpose: Purpose,
     ) -> Result<Self, Error> {
@@ -77,7 +83,9 @@ impl PayloadSpec {
             None => plain_length(headers, purpose)?,
         };
         let declared = match purpose {
-            Purpose::Object | Purpose::Document => parse_declared(headers, may_have_trailers)?,
+            Purpose::Object | Purpose::Document => {
+                parse_declared(headers, query, may_have_trailers)?
+            }
             Purpose::CompleteMultipart => Declared::Nothing,
         };
         Ok(Self {
@@ -156,16 +164,18 @@ fn invalid_request(message: impl Into<std::borrow::Cow<'static, str>>) -> Error 
 }
 
 /// Reads `x-amz-checksum-*`, `x-amz-trailer` and `x-amz-sdk-checksum-algorithm`, which must agree
-/// on at most one checksum.
-fn parse_declared(headers: &HeaderMap, may_have_trailers: bool) -> Result<Declared, Error> {
+/// on at most one checksum. A client may send in a header again what its URL says already.
+fn parse_declared(
+    headers: &HeaderMap,
+    query: &Query,
+    may_have_trailers: bool,
+) -> Result<Declared, Error> {
     let mut declared = Declared::Nothing;
     let mut declare = |new: Declared| {
         if std::mem::replace(&mut declared, new) == Declared::Nothing {
             return Ok(());
         }
-        Err(invalid_request(
-            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
-        ))
+        Err(several_checksums())
     };
     for (name, value) in headers {
         let name = name.as_str();
@@ -186,7 +196,19 @@ fn parse_declared(headers: &HeaderMap, may_have_trailers: bool) -> Result<Declar
             )?))?;
         }
     }
-    if let Some(name) = headers.get("x-amz-sdk-checksum-algorithm").map(text) {
+    for (name, value) in query.iter() {
+        let name = name.to_ascii_lowercase();
+        if let Some(algorithm) = ChecksumAlgorithm::from_header(&name) {
+            let checksum = parse_checksum(algorithm, value.trim(), "query parameter")?;
+            match declared {
+                Declared::Nothing => declared = Declared::InHeader(checksum),
+                Declared::InHeader(same) if same == checksum => {}
+                _ => return Err(several_checksums()),
+            }
+        }
+    }
+    // Named in a URL alone it promises nothing: some SDKs presign so, and send no checksum.
+    if let Some(name) = headers.get(SDK_ALGORITHM).map(text) {
         let named = ChecksumAlgorithm::from_name(name).ok_or_else(unsupported_algorithm)?;
         let given = match declared {
             Declared::InHeader(checksum) => checksum.algorithm(),
@@ -213,6 +235,12 @@ fn parse_trailer_name(name: &str, may_have_trailers: bool) -> Result<ChecksumAlg
         .ok_or_else(|| {
             invalid_request("The value specified in the x-amz-trailer header is not supported")
         })
+}
+
+fn several_checksums() -> Error {
+    invalid_request(
+        "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+    )
 }
 
 fn unsupported_algorithm() -> Error {

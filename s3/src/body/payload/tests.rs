@@ -15,6 +15,7 @@ use crate::auth::{PayloadKind, Verified};
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::body::{DigestOutcome, Digests};
 use crate::error::{Error, ErrorCode};
+use crate::operation::Query;
 
 const SEED: &str = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e";
 
@@ -35,7 +36,8 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn spec(kind: PayloadKind, purpose: Purpose, pairs: &[(&str, &str)]) -> Result<PayloadSpec, Error> {
-    PayloadSpec::parse(&headers(pairs), &Verified::example(kind, SEED), purpose)
+    let verified = Verified::example(kind, SEED);
+    PayloadSpec::parse(&headers(pairs), &Query::default(), &verified, purpose)
 }
 
 fn object(kind: PayloadKind, pairs: &[(&str, &str)]) -> Result<PayloadSpec, ErrorCode> {
@@ -114,6 +116,44 @@ async fn a_signed_hash_is_compared() {
         read(&spec, &["abc"]).await.unwrap_err(),
         ErrorCode::XAmzContentSHA256Mismatch
     );
+}
+
+#[tokio::test]
+async fn a_checksum_in_a_presigned_url_is_compared() {
+    let spec = |query: &str, pairs: &[(&str, &str)]| {
+        let pairs = [&[("content-length", "9")], pairs].concat();
+        let verified = Verified::example(PayloadKind::Unsigned, SEED);
+        let query = Query::parse(query).unwrap();
+        PayloadSpec::parse(&headers(&pairs), &query, &verified, Purpose::Object)
+            .map_err(|error| error.code())
+    };
+    let in_url = "X-Amz-Checksum-CRC32=y%2FQ5Jg%3D%3D&x-amz-sdk-checksum-algorithm=CRC32";
+    let crc32 = ("x-amz-checksum-crc32", CRC32);
+    for promise in [spec(in_url, &[]), spec(in_url, &[crc32])] {
+        let promise = promise.unwrap();
+        let (_, outcome) = read(&promise, &["123456789"]).await.unwrap();
+        assert_eq!(outcome.checksum.unwrap().to_base64(), CRC32);
+        assert_eq!(
+            read(&promise, &["123456780"]).await.unwrap_err(),
+            ErrorCode::BadDigest
+        );
+    }
+
+    assert!(spec("x-amz-sdk-checksum-algorithm=CRC32", &[]).is_ok());
+    let contradicting = ("x-amz-checksum-crc32", "AAAAAA==");
+    let other = ("x-amz-checksum-crc32c", CRC32);
+    for (query, pairs) in [
+        (in_url, &[contradicting][..]),
+        (in_url, &[other]),
+        ("x-amz-checksum-crc32=nonsense", &[]),
+    ] {
+        let refusal = spec(query, pairs).err();
+        assert_eq!(
+            refusal,
+            Some(ErrorCode::InvalidRequest),
+            "{query} {pairs:?}"
+        );
+    }
 }
 
 #[tokio::test]
