@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::cache::{Cache, Pattern, ShardSet};
 use crate::gather::Gather;
-use crate::kernel::{Kernel, Source};
+use crate::kernel::{Kernel, Traffic};
 use crate::matrix::Matrix;
 use crate::plan::{Outputs, Plan, Sources};
 use crate::{Cell, Error, MAX_SHARDS};
@@ -218,13 +218,14 @@ impl Codec {
         let len = shards[0].len();
         check_lengths(len, shards.iter().map(|shard| shard.len()))?;
         let (data, parity) = shards.split_at(self.data());
-        let sources = slice_sources(data.iter().copied().enumerate());
+        let mut sources = Sources::new();
+        list_sources(&mut sources, data.iter().copied().enumerate());
         let mut scratch: Scratch = [[0; VERIFY_BYTES]; VERIFY_OUTPUTS];
         let mut start = 0;
         while start < len {
             let range = start..len.min(start + VERIFY_BYTES);
             start = range.end;
-            if !self.verify_range(&sources[..self.data()], parity, range, &mut scratch) {
+            if !self.verify_range(&sources, parity, range, &mut scratch) {
                 return Ok(false);
             }
         }
@@ -234,7 +235,7 @@ impl Codec {
     /// Recomputes at most `VERIFY_BYTES` of each parity shard, block by block.
     fn verify_range(
         &self,
-        sources: &[Source],
+        sources: &[*const u8],
         parity: &[&[u8]],
         range: Range<usize>,
         scratch: &mut Scratch,
@@ -248,7 +249,7 @@ impl Codec {
             let outputs = &outputs[..rows.len()];
             // SAFETY: sources are whole shards, which hold `range`; the scratch
             // rows are distinct and hold as many bytes as `range` has.
-            unsafe { encoder.run_block(block, sources, outputs, range.clone()) };
+            unsafe { encoder.run_block(block, sources, outputs, range.clone(), Traffic::Cached) };
             scratch
                 .iter()
                 .zip(&parity[rows])
@@ -348,23 +349,32 @@ fn by_rank<'a>(
         .map(|(&shard, bytes)| (set.rank(shard), &mut **bytes))
 }
 
-fn slice_sources<'a>(inputs: impl Iterator<Item = (usize, &'a [u8])>) -> Sources {
-    let mut sources = [Source::NONE; MAX_SHARDS];
-    for (source, (column, bytes)) in sources.iter_mut().zip(inputs) {
-        *source = Source {
-            base: bytes.as_ptr(),
-            column,
-        };
+/// Fills a list in place, each input in the place of its column. Returned by value
+/// it would be copied, 2 KiB whatever its length, at the cost of encoding a small
+/// cell.
+fn list_sources<'a>(
+    sources: &mut Sources,
+    inputs: impl ExactSizeIterator<Item = (usize, &'a [u8])>,
+) {
+    for _ in 0..inputs.len() {
+        sources.push(std::ptr::null());
     }
-    sources
+    for (column, bytes) in inputs {
+        sources[column] = bytes.as_ptr();
+    }
 }
 
-fn output_bases<'a>(out: impl Iterator<Item = (usize, &'a mut [u8])>) -> Outputs {
-    let mut outputs = [std::ptr::null_mut(); MAX_SHARDS];
+/// Fills a list in place, each output in the place of its row.
+fn list_outputs<'a>(
+    outputs: &mut Outputs,
+    out: impl ExactSizeIterator<Item = (usize, &'a mut [u8])>,
+) {
+    for _ in 0..out.len() {
+        outputs.push(std::ptr::null_mut());
+    }
     for (row, bytes) in out {
         outputs[row] = bytes.as_mut_ptr();
     }
-    outputs
 }
 
 /// Runs a plan over slices of `len` bytes, each with its column or row. The
@@ -375,27 +385,28 @@ fn run_slices<'i, 'o>(
     inputs: impl ExactSizeIterator<Item = (usize, &'i [u8])>,
     out: impl ExactSizeIterator<Item = (usize, &'o mut [u8])>,
 ) {
-    let (inputs_count, out_count) = (inputs.len(), out.len());
-    let sources = slice_sources(inputs);
-    let outputs = output_bases(out);
+    let mut sources = Sources::new();
+    list_sources(&mut sources, inputs);
+    let mut outputs = Outputs::new();
+    list_outputs(&mut outputs, out);
     // SAFETY: every source is a live slice of `len` bytes, every output a
     // distinct, exclusively borrowed one.
-    unsafe { plan.run(&sources[..inputs_count], &outputs[..out_count], 0..len) };
+    unsafe { plan.run(&sources, &outputs, 0..len) };
 }
 
 /// As `run_slices`, from cells of at most `len` bytes.
 fn run_cells<'i, 'o>(
     plan: &Plan,
     len: usize,
-    inputs: impl Iterator<Item = (usize, &'i Cell)>,
+    inputs: impl ExactSizeIterator<Item = (usize, &'i Cell)>,
     out: impl ExactSizeIterator<Item = (usize, &'o mut [u8])>,
 ) {
-    let out_count = out.len();
-    let outputs = output_bases(out);
+    let mut outputs = Outputs::new();
+    list_outputs(&mut outputs, out);
     let mut gather = Gather::new(len, inputs);
     while let Some((sources, range)) = gather.next_stretch() {
         // SAFETY: the walk's sources are readable over its ranges; every output
         // is a distinct, exclusively borrowed slice of `len` bytes.
-        unsafe { plan.run(sources, &outputs[..out_count], range) };
+        unsafe { plan.run(sources, &outputs, range) };
     }
 }

@@ -1,22 +1,23 @@
 //! Walks several fragmented cells in step: from one fragment boundary of any of
-//! them to the next, where each cell that has bytes left is one plain range.
+//! them to the next, so that each cell is one plain range.
 
 use std::ops::Range;
 
+use arrayvec::ArrayVec;
 use bytes::Bytes;
 
-use crate::kernel::Source;
 use crate::plan::Sources;
 use crate::{Cell, MAX_SHARDS};
 
-/// The walk. Cells end at their length; what a shorter one lacks is zero, so it
-/// is left out of the sources from there on.
+/// What a cell that has ended goes on with. Stretches are no longer than this
+/// from where the first cell ends.
+static PADDING: [u8; 4 << 10] = [0; 4 << 10];
+
+/// The walk. A cell shorter than it counts as padded with zeros.
 pub(crate) struct Gather<'a> {
-    /// The current fragment of each cell with bytes left, in the first `live`
-    /// places. Their order changes when a cell ends.
+    /// Where byte 0 of each cell would be, were it all of its current fragment.
     sources: Sources,
-    cursors: [Cursor<'a>; MAX_SHARDS],
-    live: usize,
+    cursors: ArrayVec<Cursor<'a>, MAX_SHARDS>,
     at: usize,
     len: usize,
 }
@@ -32,67 +33,56 @@ struct Cursor<'a> {
 
 impl<'a> Gather<'a> {
     /// A walk over `len` bytes of cells none of which is longer, each with the
-    /// matrix column that it is multiplied with.
-    pub(crate) fn new(len: usize, cells: impl Iterator<Item = (usize, &'a Cell)>) -> Gather<'a> {
+    /// column of the matrix that it is multiplied with; every column has one.
+    pub(crate) fn new(
+        len: usize,
+        cells: impl ExactSizeIterator<Item = (usize, &'a Cell)>,
+    ) -> Gather<'a> {
         let mut gather = Gather {
-            sources: [Source::NONE; MAX_SHARDS],
-            cursors: [Cursor {
-                fragment_end: 0,
-                rest: &[],
-            }; MAX_SHARDS],
-            live: 0,
+            sources: Sources::new(),
+            cursors: ArrayVec::new(),
             at: 0,
             len,
         };
+        for _ in 0..cells.len() {
+            gather.sources.push(std::ptr::null());
+            gather.cursors.push(Cursor {
+                fragment_end: 0,
+                rest: &[],
+            });
+        }
         for (column, cell) in cells {
             assert!(cell.len() <= len, "no cell is longer than the walk");
-            gather.sources[gather.live].column = column;
-            gather.cursors[gather.live].rest = cell.fragments();
-            gather.live += 1;
+            gather.cursors[column].rest = cell.fragments();
         }
         gather
     }
 
     /// The next stretch of offsets without a fragment boundary inside, and the
-    /// sources that have bytes there.
-    pub(crate) fn next_stretch(&mut self) -> Option<(&[Source], Range<usize>)> {
+    /// sources over it, by column.
+    pub(crate) fn next_stretch(&mut self) -> Option<(&[*const u8], Range<usize>)> {
         if self.at == self.len {
             return None;
         }
-        self.enter_fragments();
         let start = self.at;
-        let ends = self.cursors[..self.live]
-            .iter()
-            .map(|cursor| cursor.fragment_end);
-        self.at = ends.min().unwrap_or(self.len);
-        assert!(
-            start < self.at && self.at <= self.len,
-            "fragments aren't empty, cells fit"
-        );
-        Some((&self.sources[..self.live], start..self.at))
-    }
-
-    /// Moves every cell whose fragment has just ended to its next one, and drops
-    /// those that have none.
-    fn enter_fragments(&mut self) {
-        let mut i = 0;
-        while i < self.live {
-            let cursor = &mut self.cursors[i];
-            if cursor.fragment_end == self.at {
-                let Some((fragment, rest)) = cursor.rest.split_first() else {
-                    self.live -= 1;
-                    self.cursors[i] = self.cursors[self.live];
-                    self.sources[i] = self.sources[self.live];
-                    continue;
+        let mut end = self.len;
+        for (source, cursor) in self.sources.iter_mut().zip(&mut self.cursors) {
+            if cursor.fragment_end == start {
+                let fragment = match cursor.rest.split_first() {
+                    Some((fragment, rest)) => {
+                        cursor.rest = rest;
+                        &fragment[..]
+                    }
+                    None => &PADDING,
                 };
-                *cursor = Cursor {
-                    fragment_end: self.at + fragment.len(),
-                    rest,
-                };
-                self.sources[i].base = fragment.as_ptr().wrapping_sub(self.at);
+                cursor.fragment_end = start + fragment.len();
+                *source = fragment.as_ptr().wrapping_sub(start);
             }
-            i += 1;
+            end = end.min(cursor.fragment_end);
         }
+        assert!(start < end, "fragments aren't empty");
+        self.at = end;
+        Some((&self.sources, start..end))
     }
 }
 
@@ -117,19 +107,36 @@ mod tests {
         let mut gather = Gather::new(8, cells.iter().enumerate());
         let mut stretches = Vec::new();
         while let Some((sources, range)) = gather.next_stretch() {
-            let mut columns: Vec<usize> = sources.iter().map(|source| source.column).collect();
-            columns.sort_unstable();
-            stretches.push((range, columns));
+            let read = |base: &*const u8| {
+                let from = base.wrapping_add(range.start);
+                // SAFETY: a walk's sources are readable over its stretches.
+                unsafe { std::slice::from_raw_parts(from, range.len()) }.to_vec()
+            };
+            let bytes: Vec<Vec<u8>> = sources.iter().map(read).collect();
+            stretches.push((range, bytes.concat()));
         }
+        let expected: [(Range<usize>, &[u8]); 5] = [
+            (0..1, b"a\0gl"),
+            (1..3, b"bc\0\0hi\0\0"),
+            (3..5, b"de\0\0jk\0\0"),
+            (5..6, b"f\0\0\0"),
+            (6..8, b"\0\0\0\0\0\0\0\0"),
+        ];
         assert_eq!(
             stretches,
-            [
-                (0..1, vec![0, 2, 3]),
-                (1..3, vec![0, 2]),
-                (3..5, vec![0, 2]),
-                (5..6, vec![0]),
-                (6..8, vec![]),
-            ]
+            expected.map(|(range, bytes)| (range, bytes.to_vec()))
         );
+    }
+
+    #[test]
+    fn padding_is_as_long_as_it_must_be() {
+        let len = 3 * PADDING.len() + 1;
+        let cells = [Cell::from(Bytes::from_static(b"a"))];
+        let mut gather = Gather::new(len, cells.iter().enumerate());
+        let mut lengths = Vec::new();
+        while let Some((_, range)) = gather.next_stretch() {
+            lengths.push(range.len());
+        }
+        assert_eq!(lengths, [1, PADDING.len(), PADDING.len(), PADDING.len()]);
     }
 }

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use arrayvec::ArrayVec;
+
 use crate::MAX_SHARDS;
-use crate::kernel::{Blocks, Job, Source};
+use crate::kernel::{Blocks, Job, Traffic};
 use crate::matrix::Matrix;
 
 /// Bytes of input that one pass over all blocks of outputs may touch, so that
@@ -13,6 +15,17 @@ const STRIP_BYTES: usize = 24 << 10;
 /// Shortest strip of one input: below, starting a block costs more than cache
 /// misses do. A multiple of every kernel's step.
 const MIN_STRIP_BYTES: usize = 1 << 10;
+
+/// Bytes of inputs and outputs that a core's own caches are taken to hold.
+/// Little when fuzzing, so that short inputs take every path.
+const CORE_CACHE_BYTES: usize = if cfg!(fuzzing) { 8 << 10 } else { 1 << 20 };
+
+/// Bytes of inputs and outputs past which the outputs are taken to be evicted
+/// before anybody reads them: a core's fair share of the last-level cache.
+const SHARED_CACHE_BYTES: usize = 8 * CORE_CACHE_BYTES;
+
+/// Most inputs that the hardware's prefetchers follow by themselves.
+const HARDWARE_STREAMS: usize = 12;
 
 /// `outputs = matrix * inputs`, ready to run.
 #[derive(Debug)]
@@ -65,13 +78,18 @@ impl Plan {
         }
     }
 
-    /// Computes all outputs over `range`. Inputs of which no source speaks are
-    /// zero.
+    /// Computes all outputs over `range`, from one source per column.
     ///
     /// # Safety
     /// All sources are readable and all outputs writable over `range` (counted
     /// from their bases); no output overlaps another or a source.
-    pub(crate) unsafe fn run(&self, sources: &[Source], outputs: &[*mut u8], range: Range<usize>) {
+    pub(crate) unsafe fn run(
+        &self,
+        sources: &[*const u8],
+        outputs: &[*mut u8],
+        range: Range<usize>,
+    ) {
+        let traffic = traffic(sources.len(), outputs.len(), range.len());
         let strip_bytes = match self.blocks.len() {
             0 | 1 => usize::MAX,
             _ => {
@@ -85,7 +103,7 @@ impl Plan {
             for block in 0..self.blocks.len() {
                 let outputs = &outputs[self.blocks[block].outputs.clone()];
                 // SAFETY: the strip is a part of `range`.
-                unsafe { self.run_block(block, sources, outputs, strip.clone()) };
+                unsafe { self.run_block(block, sources, outputs, strip.clone(), traffic) };
             }
         }
     }
@@ -102,9 +120,10 @@ impl Plan {
     pub(crate) unsafe fn run_block(
         &self,
         block: usize,
-        sources: &[Source],
+        sources: &[*const u8],
         outputs: &[*mut u8],
         range: Range<usize>,
+        traffic: Traffic,
     ) {
         let block = &self.blocks[block];
         assert_eq!(
@@ -112,16 +131,14 @@ impl Plan {
             block.outputs.len(),
             "the outputs are the block's"
         );
-        assert!(
-            sources.iter().all(|source| source.column < self.columns),
-            "every source has a column"
-        );
+        assert_eq!(sources.len(), self.columns, "every column has a source");
         let factors = &self.factors[block.factors.clone()];
         let job = Job {
             sources,
             factors,
             outputs,
             range,
+            traffic,
         };
         let code = self.code.by_outputs[outputs.len() - 1];
         // SAFETY: `code` is only handed out on CPUs that can run it, the block
@@ -131,8 +148,24 @@ impl Plan {
     }
 }
 
+/// How a run over `len` bytes of each shard should move them, by measurement.
+///
+/// Writing past the caches gains a tenth where there is as much to write as to
+/// read and nobody reads it soon; otherwise it loses as much, and with the hash
+/// of the outputs after it, far more. So stripes of cells are never written so.
+fn traffic(sources: usize, outputs: usize, len: usize) -> Traffic {
+    let bytes = (sources + outputs).saturating_mul(len);
+    if bytes > SHARED_CACHE_BYTES && outputs >= sources {
+        Traffic::PastCaches
+    } else if bytes > CORE_CACHE_BYTES || sources > HARDWARE_STREAMS {
+        Traffic::Fetched
+    } else {
+        Traffic::Cached
+    }
+}
+
 /// Sources of a call, on the stack.
-pub(crate) type Sources = [Source; MAX_SHARDS];
+pub(crate) type Sources = ArrayVec<*const u8, MAX_SHARDS>;
 
 /// Outputs of a call, on the stack.
-pub(crate) type Outputs = [*mut u8; MAX_SHARDS];
+pub(crate) type Outputs = ArrayVec<*mut u8, MAX_SHARDS>;

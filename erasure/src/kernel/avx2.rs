@@ -16,12 +16,12 @@ pub(super) fn detected() -> bool {
 /// The kernel by affine transforms.
 pub(super) static GFNI_BLOCKS: Blocks = Blocks {
     by_outputs: &[
-        gfni_block::<1>,
-        gfni_block::<2>,
-        gfni_block::<3>,
-        gfni_block::<4>,
-        gfni_block::<5>,
-        gfni_block::<6>,
+        gfni_block::<1, 2>,
+        gfni_block::<2, 4>,
+        gfni_block::<3, 3>,
+        gfni_block::<4, 2>,
+        gfni_block::<5, 2>,
+        gfni_block::<6, 2>,
     ],
     words: Affine::WORDS,
     expand: |factor, words| words.push(field::AFFINE[usize::from(factor)]),
@@ -30,25 +30,25 @@ pub(super) static GFNI_BLOCKS: Blocks = Blocks {
 /// The kernel by byte shuffles.
 pub(super) static SHUFFLE_BLOCKS: Blocks = Blocks {
     by_outputs: &[
-        shuffle_block::<1>,
-        shuffle_block::<2>,
-        shuffle_block::<3>,
-        shuffle_block::<4>,
+        shuffle_block::<1, 2>,
+        shuffle_block::<2, 3>,
+        shuffle_block::<3, 2>,
+        shuffle_block::<4, 2>,
     ],
     words: Shuffle::WORDS,
     expand: |factor, words| words.extend(field::NIBBLES[usize::from(factor)]),
 };
 
 #[target_feature(enable = "avx2,gfni")]
-unsafe fn gfni_block<const OUTPUTS: usize>(job: &Job<'_>) {
+unsafe fn gfni_block<const OUTPUTS: usize, const VECTORS: usize>(job: &Job<'_>) {
     // SAFETY: by the caller's promises, with the features enabled here.
-    unsafe { lane::run::<Affine, OUTPUTS, 2>(job) }
+    unsafe { lane::run::<Affine, OUTPUTS, VECTORS>(job) }
 }
 
 #[target_feature(enable = "avx2")]
-unsafe fn shuffle_block<const OUTPUTS: usize>(job: &Job<'_>) {
+unsafe fn shuffle_block<const OUTPUTS: usize, const VECTORS: usize>(job: &Job<'_>) {
     // SAFETY: by the caller's promises, with the features enabled here.
-    unsafe { lane::run::<Shuffle, OUTPUTS, 2>(job) }
+    unsafe { lane::run::<Shuffle, OUTPUTS, VECTORS>(job) }
 }
 
 const BYTES: usize = 32;
@@ -82,6 +82,24 @@ macro_rules! memory {
         unsafe fn store(to: *mut u8, vector: __m256i) {
             // SAFETY: writable for `BYTES`, says the caller; unaligned is fine.
             unsafe { _mm256_storeu_si256(to.cast(), vector) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_past_caches(to: *mut u8, vector: __m256i) {
+            // SAFETY: writable for `BYTES` and aligned, says the caller.
+            unsafe { _mm256_stream_si256(to.cast(), vector) }
+        }
+
+        #[inline(always)]
+        unsafe fn fence() {
+            // SAFETY: the instruction is in all x86-64.
+            unsafe { _mm_sfence() }
+        }
+
+        #[inline(always)]
+        unsafe fn prefetch(address: *const u8) {
+            // SAFETY: a hint, which no address makes fault.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
         }
 
         #[inline(always)]

@@ -16,14 +16,14 @@ pub(super) fn detected() -> bool {
 /// The kernel by affine transforms.
 pub(super) static GFNI_BLOCKS: Blocks = Blocks {
     by_outputs: &[
-        gfni_block::<1>,
-        gfni_block::<2>,
-        gfni_block::<3>,
-        gfni_block::<4>,
-        gfni_block::<5>,
-        gfni_block::<6>,
-        gfni_block::<7>,
-        gfni_block::<8>,
+        gfni_block::<1, 1>,
+        gfni_block::<2, 2>,
+        gfni_block::<3, 4>,
+        gfni_block::<4, 4>,
+        gfni_block::<5, 4>,
+        gfni_block::<6, 3>,
+        gfni_block::<7, 3>,
+        gfni_block::<8, 2>,
     ],
     words: Affine::WORDS,
     expand: |factor, words| words.push(field::AFFINE[usize::from(factor)]),
@@ -32,29 +32,29 @@ pub(super) static GFNI_BLOCKS: Blocks = Blocks {
 /// The kernel by byte shuffles.
 pub(super) static SHUFFLE_BLOCKS: Blocks = Blocks {
     by_outputs: &[
-        shuffle_block::<1>,
-        shuffle_block::<2>,
-        shuffle_block::<3>,
-        shuffle_block::<4>,
-        shuffle_block::<5>,
-        shuffle_block::<6>,
-        shuffle_block::<7>,
-        shuffle_block::<8>,
+        shuffle_block::<1, 1>,
+        shuffle_block::<2, 2>,
+        shuffle_block::<3, 4>,
+        shuffle_block::<4, 4>,
+        shuffle_block::<5, 4>,
+        shuffle_block::<6, 3>,
+        shuffle_block::<7, 3>,
+        shuffle_block::<8, 2>,
     ],
     words: Shuffle::WORDS,
     expand: |factor, words| words.extend(field::NIBBLES[usize::from(factor)]),
 };
 
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
-unsafe fn gfni_block<const OUTPUTS: usize>(job: &Job<'_>) {
+unsafe fn gfni_block<const OUTPUTS: usize, const VECTORS: usize>(job: &Job<'_>) {
     // SAFETY: by the caller's promises, with the features enabled here.
-    unsafe { lane::run::<Affine, OUTPUTS, 2>(job) }
+    unsafe { lane::run::<Affine, OUTPUTS, VECTORS>(job) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn shuffle_block<const OUTPUTS: usize>(job: &Job<'_>) {
+unsafe fn shuffle_block<const OUTPUTS: usize, const VECTORS: usize>(job: &Job<'_>) {
     // SAFETY: by the caller's promises, with the features enabled here.
-    unsafe { lane::run::<Shuffle, OUTPUTS, 2>(job) }
+    unsafe { lane::run::<Shuffle, OUTPUTS, VECTORS>(job) }
 }
 
 const BYTES: usize = 64;
@@ -96,6 +96,24 @@ macro_rules! memory {
         }
 
         #[inline(always)]
+        unsafe fn store_past_caches(to: *mut u8, vector: __m512i) {
+            // SAFETY: writable for `BYTES` and aligned, says the caller.
+            unsafe { _mm512_stream_si512(to.cast(), vector) }
+        }
+
+        #[inline(always)]
+        unsafe fn fence() {
+            // SAFETY: the instruction is in all x86-64.
+            unsafe { _mm_sfence() }
+        }
+
+        #[inline(always)]
+        unsafe fn prefetch(address: *const u8) {
+            // SAFETY: a hint, which no address makes fault.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+        }
+
+        #[inline(always)]
         unsafe fn store_head(to: *mut u8, vector: __m512i, len: usize) {
             // SAFETY: bytes outside the mask are not accessed.
             unsafe { _mm512_mask_storeu_epi8(to.cast(), head(len), vector) }
@@ -109,6 +127,7 @@ struct Affine;
 impl Lane for Affine {
     memory!();
     const WORDS: usize = 1;
+    const PAIRED: bool = true;
     type Operand = __m512i;
     type Factor = __m512i;
 
@@ -126,7 +145,27 @@ impl Lane for Affine {
     #[inline(always)]
     unsafe fn add_product(sum: __m512i, factor: __m512i, operand: __m512i) -> __m512i {
         // SAFETY: the caller enables the features.
-        unsafe { _mm512_xor_si512(sum, _mm512_gf2p8affine_epi64_epi8::<0>(operand, factor)) }
+        unsafe { _mm512_xor_si512(sum, Self::product(factor, operand)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(sum: __m512i, factors: [__m512i; 2], operands: [__m512i; 2]) -> __m512i {
+        // SAFETY: the caller enables the features.
+        unsafe {
+            add3(
+                sum,
+                Self::product(factors[0], operands[0]),
+                Self::product(factors[1], operands[1]),
+            )
+        }
+    }
+}
+
+impl Affine {
+    #[inline(always)]
+    unsafe fn product(factor: __m512i, operand: __m512i) -> __m512i {
+        // SAFETY: the caller enables the features.
+        unsafe { _mm512_gf2p8affine_epi64_epi8::<0>(operand, factor) }
     }
 }
 
@@ -171,7 +210,16 @@ impl Lane for Shuffle {
         unsafe {
             let low = _mm512_shuffle_epi8(low_table, low);
             let high = _mm512_shuffle_epi8(high_table, high);
-            _mm512_xor_si512(sum, _mm512_xor_si512(low, high))
+            add3(sum, low, high)
         }
     }
+}
+
+/// The sum of three, in one instruction: bit `i` of the table is the parity of
+/// the bits of `i`.
+#[inline(always)]
+unsafe fn add3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+    const PARITY: i32 = 0b1001_0110;
+    // SAFETY: the caller enables the feature.
+    unsafe { _mm512_ternarylogic_epi64::<PARITY>(a, b, c) }
 }

@@ -127,43 +127,40 @@ impl FromStr for Kernel {
     }
 }
 
-/// One input of a job.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Source {
-    /// Where byte 0 of the shard would be: only `base + offset` for offsets of
-    /// the job's range points to memory, so that one offset serves inputs and
-    /// outputs alike.
-    pub(crate) base: *const u8,
-    /// Which column of the matrix the input is multiplied with.
-    pub(crate) column: usize,
-}
-
-impl Source {
-    pub(crate) const NONE: Source = Source {
-        base: std::ptr::null(),
-        column: 0,
-    };
-}
-
-/// Work for one block: `outputs[j][i] = sum over sources of factor(column, j) *
-/// source[i]` for every `i` in `range`.
+/// Work for one block: `outputs[j][i] = sum over c of factor(c, j) * sources[c][i]`
+/// for every `i` in `range`.
 pub(crate) struct Job<'a> {
-    pub(crate) sources: &'a [Source],
+    /// Where byte 0 of each input would be, one per column of the matrix: only
+    /// `base + offset` for offsets of the range points to memory, so that one
+    /// offset serves inputs and outputs alike.
+    pub(crate) sources: &'a [*const u8],
     /// The factors, expanded for the kernel (`Blocks::expand`): column after
     /// column, in each one entry per output of the block.
     pub(crate) factors: &'a [u64],
-    /// Where byte 0 of each output would be, as in `Source::base`. An input
-    /// without sources is zero.
+    /// Where byte 0 of each output would be, as for the sources.
     pub(crate) outputs: &'a [*mut u8],
     pub(crate) range: Range<usize>,
+    pub(crate) traffic: Traffic,
+}
+
+/// How a job's bytes go between memory and registers. The results are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// All through the caches, which are taken to hold the inputs.
+    Cached,
+    /// The same, with inputs asked for ahead of their use.
+    Fetched,
+    /// Inputs asked for ahead, outputs written past the caches, where the
+    /// instruction set can and all outputs are aligned alike: what the caches
+    /// can't hold would be read from memory only to be overwritten.
+    PastCaches,
 }
 
 /// Does a job.
 ///
 /// # Safety
 /// The CPU has the kernel's features; the job has exactly as many outputs as
-/// the block was made for; factors are there for every source's column; all
-/// sources are readable and all outputs writable over the job's range, and no
+/// the block was made for, and factors for every source; all sources are readable and all outputs writable over the job's range, and no
 /// output overlaps another or a source there.
 pub(crate) type Block = unsafe fn(&Job<'_>);
 
