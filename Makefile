@@ -19,7 +19,7 @@ export RIQUET_VENV := $(TARGET)/venv
 DIR ?= target/dev
 ARGS ?=
 
-.PHONY: help run test bench setup setup-build build fmt fmt-check clippy unit e2e clean-dev
+.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 14
@@ -29,9 +29,14 @@ run: setup-build build ## Start a two-site cluster here; Ctrl-C stops it (DIR=..
 
 test: setup fmt-check clippy unit e2e ## Run every test
 
-bench: setup-build build ## Run the benchmarks: codec, shard store, whole cluster
+bench: setup-build build bench-erasure ## Run the benchmarks: erasure code, shard store, whole cluster
 	cargo bench --profile release -p riquet-benches
 	scripts/bench.sh $(ARGS)
+
+# The peers' library is compared where it is installed: it is no part of the set-up.
+bench-erasure: setup-build ## Compare the erasure code with its peers; one Markdown page
+	@cargo bench --profile release -p riquet-benches-erasure -- --quiet >&2
+	@cargo run --quiet --release -p riquet-benches-erasure --bin erasure-table -- "$(TARGET)/criterion"
 
 setup: ## Install what building and testing need
 	@scripts/setup.sh test
