@@ -19,7 +19,8 @@ export RIQUET_VENV := $(TARGET)/venv
 DIR ?= target/dev
 ARGS ?=
 
-.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev
+.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev \
+	kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 14
@@ -27,7 +28,7 @@ help: ## List the targets
 run: setup-build build ## Start a two-site cluster here; Ctrl-C stops it (DIR=..., ARGS="--port 9200")
 	@"$(RIQUET_BIN_DIR)/riquet" dev up --dir "$(DIR)" $(ARGS)
 
-test: setup fmt-check clippy unit e2e ## Run every test
+test: setup fmt-check clippy unit kernels try-miri fuzz-shortly e2e ## Run every test
 
 bench: setup-build build bench-erasure ## Run the benchmarks: erasure code, shard store, whole cluster
 	cargo bench --profile release -p riquet-benches
@@ -49,15 +50,54 @@ build: ## Build the programs
 
 fmt: ## Format the code
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 fmt-check:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy: ## Look for mistakes
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo clippy --release --manifest-path fuzz/Cargo.toml -- -D warnings
 
 unit: ## Run unit and property tests
 	cargo test --release --workspace --exclude riquet-tests
+
+kernels: ## Run the erasure code's tests once with each of its kernels
+	scripts/kernels.sh
+
+neon: ## The same on an emulated AArch64
+	@scripts/setup.sh neon
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu" \
+		scripts/kernels.sh --target aarch64-unknown-linux-gnu
+
+miri: ## Interpret the erasure code's tests, looking for undefined behaviour (needs a nightly Rust)
+	@scripts/setup.sh miri
+	@$(MAKE) --no-print-directory miri-portable miri-avx2 miri-gfni-avx2
+
+# Tree borrows, because the reference that the tests compare with reads past the element that it has
+# borrowed. Left out are the field and the cache's bound, which have no unsafe code and would take
+# minutes. Of the AVX-512 instructions Miri lacks one that the kernels use.
+miri-%: export MIRIFLAGS := -Zmiri-strict-provenance -Zmiri-tree-borrows -Zmiri-env-forward=RIQUET_ERASURE_KERNEL
+miri-%: export RIQUET_ERASURE_KERNEL = $*
+miri-avx2: export RUSTFLAGS := -Ctarget-feature=+avx2
+miri-gfni-avx2: export RUSTFLAGS := -Ctarget-feature=+avx2,+gfni
+miri-portable miri-avx2 miri-gfni-avx2: miri-%:
+	cargo +nightly miri test -p riquet-erasure --lib --tests -- \
+		--skip field::tests --skip least_recently_used
+
+# A machine that no nightly can be had for tests all the rest, and says so.
+try-miri:
+	@if scripts/setup.sh miri; then $(MAKE) --no-print-directory miri-portable; \
+	else echo "SKIPPED: miri, for want of a nightly Rust"; fi
+
+fuzz: ## Fuzz each target of fuzz/ (FUZZ_SECONDS=60, FUZZ_SEED=..., FUZZ_TARGETS=...)
+	@scripts/setup.sh fuzz
+	scripts/fuzz.sh $(FUZZ_TARGETS)
+
+fuzz-shortly: export FUZZ_SECONDS := 6
+fuzz-shortly: fuzz
 
 e2e: build ## Run end-to-end tests with real processes and real clients
 	cargo test --release -p riquet-tests

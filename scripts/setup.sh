@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what building (setup.sh build) or building and testing (setup.sh test) needs and is
-# missing. Says what it does; does nothing, quickly, when nothing is missing.
+# Installs what is needed and missing for building (setup.sh build), testing (test), fuzzing (fuzz),
+# interpreting tests (miri), or running them on an emulated AArch64 (neon). Says what it does; does
+# nothing, quickly, when nothing is missing.
 set -euo pipefail
 
 what="${1:-build}"
@@ -11,11 +12,18 @@ target="${CARGO_TARGET_DIR:-$root/target}"
 # Debian packages. RocksDB's bindings are generated with libclang, which needs clang's own headers.
 build_packages=(build-essential clang libclang-dev pkg-config curl ca-certificates git)
 test_packages=(python3-venv rclone s3fs fuse3)
+# Its symbolizer names the functions in a sanitizer's report.
+fuzz_packages=(llvm)
+neon_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 
 # Clients that the tests drive, installed in a folder of their own. Pinned: a test that fails
 # tells of our change, not of theirs.
 venv="$target/venv"
 python_packages=(boto3==1.40.55 'botocore[crt]==1.40.55' awscli==1.42.55 s3cmd==2.4.0)
+
+# Programs for cargo, in a folder of their own.
+tools="$target/tools"
+cargo_fuzz_version=0.13.2
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -36,20 +44,24 @@ missing_packages() {
 
 # On other systems: whether the programs that the packages bring are there.
 missing_programs() {
-    local program
-    for program in cc c++ clang curl git; do
+    local program programs=(cc c++ clang curl git)
+    case "$what" in
+    test) programs+=(python3 rclone s3fs fusermount3) ;;
+    fuzz) programs+=(llvm-symbolizer) ;;
+    neon) programs+=(aarch64-linux-gnu-gcc qemu-aarch64-static) ;;
+    esac
+    for program in "${programs[@]}"; do
         command -v "$program" >/dev/null || printf '%s\n' "$program"
     done
-    if [ "$what" = test ]; then
-        for program in python3 rclone s3fs fusermount3; do
-            command -v "$program" >/dev/null || printf '%s\n' "$program"
-        done
-    fi
 }
 
 install_packages() {
     local wanted=("${build_packages[@]}") missing
-    [ "$what" = test ] && wanted+=("${test_packages[@]}")
+    case "$what" in
+    test) wanted+=("${test_packages[@]}") ;;
+    fuzz) wanted+=("${fuzz_packages[@]}") ;;
+    neon) wanted+=("${neon_packages[@]}") ;;
+    esac
     if ! command -v apt-get >/dev/null; then
         missing="$(missing_programs | tr '\n' ' ')"
         [ -z "$missing" ] && return
@@ -112,6 +124,42 @@ install_rust_components() {
     done
 }
 
+# Built by the project's own compiler; that one fuzzes too, see fuzz.sh.
+install_cargo_fuzz() {
+    [ "$("$tools/bin/cargo-fuzz" --version 2>/dev/null || true)" = "cargo-fuzz $cargo_fuzz_version" ] &&
+        return
+    say "installing cargo-fuzz $cargo_fuzz_version into $tools"
+    # Without a target folder cargo builds in a temporary one.
+    env -u CARGO_TARGET_DIR cargo install --quiet --locked --root "$tools" --force \
+        cargo-fuzz --version "=$cargo_fuzz_version" >&2
+}
+
+# The interpreter comes with nightly compilers only; whichever is there will do.
+install_miri() {
+    cargo +nightly miri --version >/dev/null 2>&1 && has_nightly_source && return
+    command -v rustup >/dev/null || stop "Miri needs a nightly Rust, which rustup installs, and rustup is not there." \
+        "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
+    say "adding Miri to the nightly Rust"
+    rustup toolchain install nightly --no-self-update --profile minimal \
+        --component miri --component rust-src >&2 ||
+        stop "no nightly Rust with Miri could be installed." \
+            "rustup toolchain install nightly --component miri --component rust-src"
+}
+
+# Miri compiles the standard library for itself.
+has_nightly_source() {
+    [ -d "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library" ]
+}
+
+install_aarch64() {
+    local triple=aarch64-unknown-linux-gnu
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$triple/lib" ] && return
+    command -v rustup >/dev/null || stop "Rust's library for $triple is missing, and rustup is not there to add it." \
+        "# install the standard library for $triple of your Rust toolchain"
+    say "adding Rust's library for $triple"
+    rustup target add "$triple" >&2
+}
+
 install_python_clients() {
     local mark="$venv/.installed" wanted="${python_packages[*]}"
     [ "$(cat "$mark" 2>/dev/null || true)" = "$wanted" ] &&
@@ -127,13 +175,17 @@ install_python_clients() {
 }
 
 case "$what" in
-build | test) ;;
+build | test | fuzz | miri | neon) ;;
 *)
-    say "usage: setup.sh build|test"
+    say "usage: setup.sh build|test|fuzz|miri|neon"
     exit 2
     ;;
 esac
 install_packages
 install_rust
-[ "$what" = test ] && install_python_clients
-exit 0
+case "$what" in
+test) install_python_clients ;;
+fuzz) install_cargo_fuzz ;;
+miri) install_miri ;;
+neon) install_aarch64 ;;
+esac
