@@ -41,12 +41,12 @@ fn allocations(call: impl FnOnce()) -> usize {
 
 #[test]
 fn hot_calls_allocate_nothing() {
-    const LEN: usize = 1000;
+    const LEN: usize = 100;
     let codec = Codec::new(4, 8).unwrap();
     let mut shards = vec![vec![7u8; LEN]; codec.total()];
     let cells: Vec<Cell> = (0..4)
         .map(|_| {
-            [300, 700]
+            [30, 70]
                 .map(|len| Bytes::from(vec![7; len]))
                 .into_iter()
                 .collect()
