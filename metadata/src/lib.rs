@@ -32,6 +32,7 @@ pub mod replica;
 pub mod rocks;
 pub mod server;
 pub mod store;
+pub mod tablets;
 #[cfg(test)]
 mod testing;
 pub mod wire;

@@ -24,8 +24,9 @@ pub const DEDUP_MS: u64 = 10 * 60 * 1000;
 pub const CLOCK_SKEW_MS: u64 = 2 * 60 * 1000;
 /// How long a client goes on retrying one request, ms. Shorter than what `DEDUP_ENTRIES` covers.
 pub const CLIENT_DEADLINE_MS: u64 = 15_000;
-/// How long a single attempt may take before the client tries again, ms.
-pub const ATTEMPT_MS: u64 = 5_000;
+/// How long a single attempt may take before the client tries again, ms: a little longer than a
+/// leader waits for a site that fell silent.
+pub const ATTEMPT_MS: u64 = 2_500;
 /// How long after its creation a blob may still be committed, ms: a week, as the longest upload
 /// of one part that anybody waits for. Past it a tombstone is no longer needed.
 pub const BLOB_COMMIT_WINDOW_MS: u64 = 7 * 24 * 3600 * 1000;
@@ -38,19 +39,34 @@ pub const COMPLETED_UPLOADS: u64 = 100_000;
 pub const EVICTIONS_PER_COMMAND: usize = 3;
 /// Most parts of abandoned uploads that one sweep of a sealed tablet collects.
 pub const SWEEP_PARTS: usize = 10_000;
-/// Proposals waiting for the log of one node.
-pub const PROPOSAL_QUEUE: usize = 4096;
-/// Most proposals written to the log with one sync.
-pub const LOG_BATCH_ENTRIES: usize = 1024;
-/// Most bytes of proposals written to the log with one sync.
-pub const LOG_BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// Batches that are logged and wait to be applied.
-pub const APPLY_QUEUE: usize = 8;
-/// Entries applied by a group between two flushes of its state: bounds what a restart replays.
-pub const FLUSH_EVERY_ENTRIES: u64 = 50_000;
-/// Bytes of entries applied by a group between two flushes of its state: bounds the log on disk
-/// where entries are large.
-pub const FLUSH_EVERY_BYTES: u64 = 64 * 1024 * 1024;
+/// Most records that one sweep of a moved tablet removes: as a sweep of a sealed one, a command
+/// that holds up its group for milliseconds.
+pub const SWEEP_RECORDS: usize = 5_000;
+/// Most bytes of records copied by one command when a tablet moves, unless a single one is larger:
+/// few enough that the log's other entries do not wait for them.
+pub const COPY_BYTES: usize = 1024 * 1024;
+/// Most entries that one query for a copy, or for a tablet's debts, walks over.
+pub const COPY_WALK: usize = 10_000;
+/// Most objects that one query counts.
+pub const COUNT_KEYS: u64 = 10_000;
+/// Most tablets of a bucket: its map is one record that clients fetch whole.
+pub const TABLETS_PER_BUCKET: usize = 4096;
+/// Objects above which a tablet is split: moving one copies its records in a few seconds, well
+/// within [`CLIENT_DEADLINE_MS`].
+pub const TABLET_SPLIT_KEYS: u64 = 500_000;
+/// Bytes of records above which a tablet is split.
+pub const TABLET_SPLIT_BYTES: u64 = 256 * 1024 * 1024;
+/// Changes per second above which a tablet is split, so that its halves can go to two groups: half
+/// of what one group's log takes.
+pub const TABLET_SPLIT_WRITES_PER_S: u64 = 4_000;
+/// Fewest objects of a tablet that is split for its load: below it a few keys are hot, and a split
+/// would not part them.
+pub const TABLET_SPLIT_LOAD_KEYS: u64 = 1_000;
+/// Most actions of one plan to even out groups: the next plan sees what they came to.
+pub const PLAN_ACTIONS: usize = 8;
+/// How long an operation waits for a change of a tablet before it takes the change's steps itself,
+/// ms: who began it is probably dead.
+pub const CHANGE_PATIENCE_MS: u64 = 1_000;
 /// Memory of all groups' write buffers together, bytes.
 pub const WRITE_BUFFERS_BYTES: usize = 128 * 1024 * 1024;
 /// Memory of the block cache that all groups share, bytes.
