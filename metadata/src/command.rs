@@ -3,15 +3,21 @@
 //! A command is decided where it is applied, in the order of its group's log. Everything that may
 //! differ between voters (time, randomness) is part of the proposal.
 
+mod tablet;
+
 use minicbor::{Decode, Encode};
 use riquet_cluster::layout::Layout;
 
 use crate::codec::Record;
-use crate::id::{BlobId, BucketId, ClusterId, Epoch, ObjectKey, RequestId, UploadId};
-use crate::record::{
-    Account, Bucket, Checksum, ContentHeaders, Debt, ETag, ObjectVersion, Part, StorageClass,
-    Upload,
+use crate::id::{
+    BlobId, BucketId, ChangeId, ClusterId, Epoch, GroupId, ObjectKey, RequestId, UploadId,
 };
+use crate::record::{
+    Account, Bucket, Change, ChangeKind, Checksum, ContentHeaders, Debt, ETag, ObjectVersion, Part,
+    StorageClass, Tablet, Upload,
+};
+
+pub use tablet::{OwedShard, RawRecord, TabletStep};
 
 /// One entry of a group's log.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -117,15 +123,46 @@ pub enum SystemCommand {
         #[n(2)]
         region: String,
     },
-    /// Removes the record of a bucket whose tablets are sealed and swept.
-    #[n(5)]
-    DeleteBucket {
-        /// Its name.
+    /// Begins a change of a bucket's tablets, unless one is under way.
+    #[n(6)]
+    BeginChange {
+        /// The bucket.
         #[n(0)]
-        name: String,
-        /// Its number: a bucket made anew under this name is another.
+        bucket: BucketId,
+        /// What to do.
         #[n(1)]
-        id: BucketId,
+        kind: Box<ChangeKind>,
+    },
+    /// Decides that a change is done.
+    #[n(7)]
+    CommitChange {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// The change.
+        #[n(1)]
+        change: ChangeId,
+    },
+    /// Decides that a deletion is not done, unless it was decided otherwise.
+    #[n(8)]
+    CancelChange {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// The change.
+        #[n(1)]
+        change: ChangeId,
+    },
+    /// Forgets a change that is decided and whose steps are all taken; and its bucket, if it was
+    /// the bucket's deletion.
+    #[n(9)]
+    EndChange {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// The change.
+        #[n(1)]
+        change: ChangeId,
     },
 }
 
@@ -175,9 +212,12 @@ pub enum SystemOutcome {
         #[n(0)]
         bucket: Bucket,
     },
-    /// The bucket's record was removed, or a bucket of that number wasn't there.
-    #[n(9)]
-    BucketDeleted,
+    /// The change that is under way in the bucket now, if there is one.
+    #[n(10)]
+    Change(#[n(0)] Option<Box<Change>>),
+    /// The change does not fit the bucket as it is, or there is no such bucket.
+    #[n(11)]
+    ChangeUnfit,
 }
 
 /// What must hold of an object for a command to go ahead. Nothing asked: it always does.
@@ -296,38 +336,13 @@ pub struct CompletePart {
 /// Commands of a key group. `bucket` is the number of the bucket whose tablet is meant.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum KeyCommand {
-    /// Makes the tablet of a new bucket. Changes nothing if it exists; never opens a sealed one.
+    /// Makes the tablet of a new bucket. Changes nothing where the group has, or ever had, a tablet
+    /// of the bucket.
     #[n(0)]
     OpenTablet {
         /// The bucket.
         #[n(0)]
         bucket: BucketId,
-        /// First key of the range.
-        #[n(1)]
-        start: ObjectKey,
-        /// First key after the range.
-        #[n(2)]
-        end: Option<ObjectKey>,
-    },
-    /// Seals a tablet that holds no object. Uploads in progress do not keep it from that.
-    #[n(1)]
-    SealTabletIfEmpty {
-        /// The bucket.
-        #[n(0)]
-        bucket: BucketId,
-        /// First key of the range.
-        #[n(1)]
-        start: ObjectKey,
-    },
-    /// Collects what uploads left in a sealed tablet, a bounded number of parts per call.
-    #[n(2)]
-    SweepTablet {
-        /// The bucket.
-        #[n(0)]
-        bucket: BucketId,
-        /// First key of the range.
-        #[n(1)]
-        start: ObjectKey,
     },
     /// See [`PutObject`].
     #[n(3)]
@@ -401,6 +416,12 @@ pub enum KeyCommand {
         /// The blob.
         #[n(0)]
         blob: BlobId,
+        /// The bucket that it was uploaded for.
+        #[n(1)]
+        bucket: BucketId,
+        /// The key that it was uploaded for: its tablet decides.
+        #[n(2)]
+        key: ObjectKey,
     },
     /// Strikes shards that are durable by now, or whose blob is gone.
     #[n(10)]
@@ -415,6 +436,23 @@ pub enum KeyCommand {
         /// The entries, by since (ms) and blob, as the garbage query lists them.
         #[n(0)]
         entries: Vec<GarbageKey>,
+    },
+    /// A step of a change of a bucket's tablets. A step that does not fit the tablet as it is, or
+    /// was taken already, changes nothing; the outcome shows the tablet.
+    #[n(12)]
+    Tablet {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// First key of the tablet.
+        #[n(1)]
+        start: ObjectKey,
+        /// The change. Where a newer one touched the tablet, nothing is done.
+        #[n(2)]
+        change: ChangeId,
+        /// The step.
+        #[n(3)]
+        step: TabletStep,
     },
 }
 
@@ -455,7 +493,7 @@ pub enum KeyOutcome {
     /// The group has no tablet of that bucket and key.
     #[n(3)]
     NoTablet,
-    /// The sealed tablet was swept.
+    /// The sealed or moved tablet was swept.
     #[n(4)]
     Swept {
         /// Whether nothing is left in it.
@@ -558,6 +596,23 @@ pub enum KeyOutcome {
     /// The garbage named is forgotten.
     #[n(22)]
     GarbageDropped,
+    /// A change of the bucket's tablets is under way: the tablet can't take this now. Nothing was
+    /// done; come again.
+    #[n(23)]
+    TabletBusy,
+    /// Another group has the tablet now. Nothing was done; go there.
+    #[n(24)]
+    TabletMoved {
+        /// The group.
+        #[n(0)]
+        to: GroupId,
+    },
+    /// The tablet after a step of a change.
+    #[n(25)]
+    Tablet(#[n(0)] Box<Tablet>),
+    /// The records are none of the tablet's: nothing was stored.
+    #[n(26)]
+    ForeignRecords,
 }
 
 impl ObjectVersion {

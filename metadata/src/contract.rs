@@ -10,11 +10,11 @@ use crate::client::{CallFuture, Caller, LocalCaller, NoAnswer};
 use crate::clock;
 use crate::command::{
     Command, CompletePart, CompleteUpload, CreateUpload, KeyCommand, Preconditions, Proposal,
-    PutObject, PutPart, SystemCommand, TagMatch,
+    PutObject, PutPart, SystemCommand, TabletStep, TagMatch,
 };
 use crate::id::{BlobId, BucketId, ClusterId, Epoch, GroupId, ObjectKey, UploadId};
 use crate::query::ListRequest;
-use crate::record::{Bucket, Content, ContentHeaders, ETag, StorageClass, Upload};
+use crate::record::{Bucket, ChangeKind, Content, ContentHeaders, ETag, StorageClass, Upload};
 use crate::testing::{account, etag, inline, layout, part, put, version};
 use crate::{BlobFate, Client, Created, Error, LayoutWatch, MetadataService, Replica};
 
@@ -153,6 +153,32 @@ async fn propose(replica: &dyn Replica, group: GroupId, command: Command) {
     replica.propose(group, proposal).await.unwrap();
 }
 
+/// Deletes a bucket of one tablet as far as that this is sealed.
+async fn begin_deletion(client: &Client, replica: &dyn Replica, bucket: &Bucket) {
+    let begin = SystemCommand::BeginChange {
+        bucket: bucket.id,
+        kind: Box::new(ChangeKind::Delete),
+    };
+    propose(replica, GroupId::SYSTEM, Command::System(begin)).await;
+    let change = client.tablet_change(bucket.id).await.unwrap().unwrap().id;
+    let step = |step| {
+        Command::Keys(KeyCommand::Tablet {
+            bucket: bucket.id,
+            start: ObjectKey::default(),
+            change,
+            step,
+        })
+    };
+    let commit = SystemCommand::CommitChange {
+        bucket: bucket.id,
+        change,
+    };
+    let group = bucket.group_of(b"");
+    propose(replica, group, step(TabletStep::Close)).await;
+    propose(replica, GroupId::SYSTEM, Command::System(commit)).await;
+    propose(replica, group, step(TabletStep::Seal)).await;
+}
+
 /// A client died between two steps; whoever comes next takes the rest.
 async fn half_done_steps(client: &Client, replica: &dyn Replica) {
     for name in ["half-made-write", "half-made-list", "half-made-create"] {
@@ -180,11 +206,7 @@ async fn half_done_steps(client: &Client, replica: &dyn Replica) {
     for name in ["half-deleted-create", "half-deleted-write"] {
         let bucket = new_bucket(client, name).await;
         let upload = begin(client, &bucket, 1).await;
-        let seal = KeyCommand::SealTabletIfEmpty {
-            bucket: bucket.id,
-            start: ObjectKey::default(),
-        };
-        propose(replica, bucket.group_of(b""), Command::Keys(seal)).await;
+        begin_deletion(client, replica, &bucket).await;
         if name == "half-deleted-write" {
             let late = client.put_object(&bucket, put("k", 1, inline("x"))).await;
             assert_eq!(late, Err(Error::NoSuchBucket));

@@ -40,6 +40,12 @@ impl fmt::Display for GroupId {
 #[cbor(transparent)]
 pub struct BucketId(#[n(0)] pub u64);
 
+/// A change of a bucket's tablets. Numbers rise from change to change of the whole cluster: of two
+/// that name the same tablet the greater is the newer, and what an older one still asks is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ChangeId(#[n(0)] pub u64);
+
 /// An object's key: any bytes, at most [`crate::limits::KEY_BYTES`]. Orders as its bytes do.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ObjectKey(pub Bytes);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header                                   01
-//! tablet         10 | bucket 8 | start e
+//! tablet         10 | bucket 8 | 00 | end e                (01 instead of 00 and end: no end)
 //! current head   20 | bucket 8 | key e
 //! version head   21 | bucket 8 | key e | !sequence 8
 //! body           22 | bucket 8 | key e | !sequence 8
@@ -12,7 +12,7 @@
 //! completed fifo 33 | count 8                             -> upload
 //! garbage        40 | since 8 | blob 16
 //! blob           41 | blob 16
-//! tombstone      42 | blob 16                             -> since
+//! tombstone      42 | blob 16
 //! debt           50 | disk 16 | blob 16 | seq 4 | index 1
 //! outcome        60 | request 16
 //! outcome fifo   61 | count 8                             -> request, time
@@ -21,7 +21,11 @@
 //! owned bucket   72 | owner e | name                      -> nothing
 //! account        73 | access key
 //! cluster        74
+//! tablet change  75 | bucket 8
 //! ```
+//!
+//! A tablet is found by its end: the first one that ends after a key is the only one that can hold
+//! it, one seek however many tablets there are.
 //!
 //! Integers are big-endian; `!sequence` is the complement, so the newest comes first. `e` marks an
 //! escaped string: 00 becomes `00 FF`, and `00 01` ends it. A string therefore sorts before every
@@ -29,7 +33,7 @@
 //! of the escaped form.
 
 use crate::id::{BlobId, BucketId, DiskId, RequestId, UploadId};
-use crate::record::Debt;
+use crate::record::{Debt, KeyRange};
 
 /// First byte of a key: what kind of record it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +79,8 @@ pub enum Family {
     Account = 0x73,
     /// The cluster's id, layout and number of groups.
     Cluster = 0x74,
+    /// Changes of buckets' tablets that are under way.
+    Change = 0x75,
 }
 
 /// A key under construction.
@@ -153,9 +159,20 @@ pub fn header() -> Vec<u8> {
     family(Family::Header)
 }
 
-/// A tablet, by its first key.
-pub fn tablet(bucket: BucketId, start: &[u8]) -> Vec<u8> {
-    Builder::new(Family::Tablet).bucket(bucket).string(start).0
+/// A tablet, by the first key after it; none: it has no end.
+pub fn tablet(bucket: BucketId, end: Option<&[u8]>) -> Vec<u8> {
+    let key = Builder::new(Family::Tablet).bucket(bucket);
+    match end {
+        Some(end) => key.raw(&[0]).string(end).0,
+        None => key.raw(&[1]).0,
+    }
+}
+
+/// At or before the tablets that end after `key`, and after all others.
+pub(crate) fn tablets_past(bucket: BucketId, key: &[u8]) -> Vec<u8> {
+    let mut bytes = tablet(bucket, Some(key));
+    bytes.push(0);
+    bytes
 }
 
 /// Begins the keys of a bucket in a family that sorts by bucket.
@@ -289,6 +306,27 @@ pub fn cluster() -> Vec<u8> {
     family(Family::Cluster)
 }
 
+/// The change of a bucket's tablets that is under way.
+pub fn change(bucket: BucketId) -> Vec<u8> {
+    of_bucket(Family::Change, bucket)
+}
+
+/// The stored keys of a range of objects, in a family that sorts by bucket and key.
+pub(crate) fn of_range(family: Family, bucket: BucketId, range: &KeyRange) -> (Vec<u8>, Vec<u8>) {
+    let from = of_prefix(family, bucket, range.start.as_bytes());
+    let to = match &range.end {
+        Some(end) => of_prefix(family, bucket, end.as_bytes()),
+        None => end_of(&of_bucket(family, bucket)),
+    };
+    (from, to)
+}
+
+/// The bucket in a stored key of a family that sorts by bucket.
+pub(crate) fn bucket_in(stored: &[u8]) -> Option<BucketId> {
+    let (bucket, _) = stored.get(1..)?.split_first_chunk::<8>()?;
+    Some(BucketId(u64::from_be_bytes(*bucket)))
+}
+
 /// The object key in a stored key of a family that sorts by bucket and key, and what follows it.
 pub(crate) fn object_key(stored: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     split_string(stored.get(9..)?)
@@ -347,7 +385,8 @@ mod tests {
         fn families_never_mix(bucket in bucket_id(), key in key_bytes(), seq in any::<u64>()) {
             prop_assert!(current(bucket, &key) < version(bucket, &key, seq));
             prop_assert!(version(bucket, &key, seq) < body(bucket, &key, seq));
-            prop_assert!(tablet(bucket, &key) < family(Family::Current));
+            prop_assert!(tablet(bucket, Some(&key)) < tablet(bucket, None));
+            prop_assert!(tablet(bucket, None) < family(Family::Current));
         }
 
         #[test]
@@ -356,6 +395,15 @@ mod tests {
             let (read, rest) = object_key(&stored).unwrap();
             prop_assert_eq!(read, key);
             prop_assert_eq!(rest, &(!seq).to_be_bytes()[..]);
+        }
+
+        #[test]
+        fn a_tablet_is_found_by_its_end(
+            bucket in bucket_id(), key in key_bytes(), end in key_bytes(),
+        ) {
+            let past = tablets_past(bucket, &key);
+            prop_assert_eq!(tablet(bucket, Some(&end)) >= past, end > key);
+            prop_assert!(tablet(bucket, None) >= past);
         }
 
         #[test]

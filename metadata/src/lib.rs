@@ -9,9 +9,10 @@
 //! * [`record`], [`keys`], [`codec`]: what is stored, under which keys, in which bytes.
 //! * [`command`], [`query`]: what can be asked, and every outcome.
 //! * [`machine`], [`read`]: commands and queries over any ordered map ([`store`]).
-//! * [`replica`]: the seam between log and state machine; [`rocks`] is one voter on RocksDB (only
-//!   with the feature `store`).
-//! * [`client`], [`server`], [`wire`]: the network.
+//! * [`replica`]: the seam between log and state machine; [`raft`] replicates the groups on RocksDB
+//!   (only with the feature `store`).
+//! * [`client`], [`server`], [`wire`]: the network; [`voters`]: who votes.
+//! * [`tablets`]: buckets are cut into tablets, which split and move between key groups.
 
 pub mod client;
 mod clock;
@@ -25,16 +26,19 @@ pub mod keys;
 pub mod limits;
 pub mod machine;
 pub mod query;
+#[cfg(feature = "store")]
+pub mod raft;
 pub mod read;
 pub mod record;
 pub mod replica;
 #[cfg(feature = "store")]
-pub mod rocks;
+mod rocks;
 pub mod server;
 pub mod store;
 pub mod tablets;
 #[cfg(test)]
 mod testing;
+pub mod voters;
 pub mod wire;
 
 pub use client::{BlobFate, Client, Completed, Created, LayoutWatch};

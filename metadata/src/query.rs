@@ -1,12 +1,23 @@
 //! What can be asked: typed queries, answered from applied state after a read barrier, in pages.
 
+mod listing;
+
 use minicbor::{Decode, Encode};
 use riquet_cluster::layout::Layout;
 
 use crate::codec::Record;
-use crate::id::{BlobId, BucketId, ClusterId, DiskId, Epoch, ObjectKey, UploadId};
+use crate::command::{OwedShard, RawRecord};
+use crate::id::{
+    BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, UploadId,
+};
 use crate::record::{
-    Account, BlobRecord, Bucket, Debt, Garbage, ObjectHead, ObjectVersion, Part, Upload,
+    Account, BlobRecord, Bucket, Change, CopyPosition, Debt, Garbage, ObjectVersion, Part, Tablet,
+    Upload,
+};
+
+pub use listing::{
+    ListPage, ListRequest, ListStart, ListedObject, ListedUpload, RangeListing, UploadPage,
+    UploadStart,
 };
 
 /// A query for either kind of group.
@@ -103,6 +114,23 @@ pub enum SystemQuery {
         #[n(0)]
         newer_than: Option<Epoch>,
     },
+    /// The change of a bucket's tablets that is under way.
+    #[n(7)]
+    Change {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+    },
+    /// All changes of tablets that are under way, by bucket.
+    #[n(8)]
+    Changes {
+        /// Only those of buckets after this one.
+        #[n(0)]
+        after: Option<BucketId>,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(1)]
+        max: u32,
+    },
 }
 
 /// Answers of the control group.
@@ -147,6 +175,19 @@ pub enum SystemAnswer {
     /// The cluster, if it is bootstrapped.
     #[n(5)]
     Cluster(#[n(0)] Option<Box<ClusterState>>),
+    /// The change, if there is one.
+    #[n(6)]
+    Change(#[n(0)] Option<Box<Change>>),
+    /// A page of changes.
+    #[n(7)]
+    Changes {
+        /// The changes.
+        #[n(0)]
+        changes: Vec<Change>,
+        /// Whether there are more.
+        #[n(1)]
+        more: bool,
+    },
 }
 
 /// What is known of the whole cluster.
@@ -161,99 +202,6 @@ pub struct ClusterState {
     /// Its layout.
     #[n(2)]
     pub layout: Layout,
-}
-
-/// Where a listing begins.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum ListStart {
-    /// After this key. A common prefix that holds later keys is listed even if the key is in it.
-    #[n(0)]
-    AfterKey(#[n(0)] ObjectKey),
-    /// After every key that begins so.
-    #[n(1)]
-    AfterPrefix(#[n(0)] ObjectKey),
-}
-
-/// What to list.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
-pub struct ListRequest {
-    /// Only keys that begin so.
-    #[n(0)]
-    pub prefix: ObjectKey,
-    /// Keys that agree up to the first delimiter after the prefix are listed once, as that common
-    /// prefix. Empty: none are.
-    #[n(1)]
-    pub delimiter: ObjectKey,
-    /// Where to begin; none: at the prefix.
-    #[n(2)]
-    pub start: Option<ListStart>,
-    /// At most so many items, common prefixes included (and [`crate::limits::PAGE_ITEMS`]).
-    #[n(3)]
-    pub max: u32,
-}
-
-/// An object in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct ListedObject {
-    /// Its key.
-    #[n(0)]
-    pub key: ObjectKey,
-    /// What is shown of it.
-    #[n(1)]
-    pub head: ObjectHead,
-}
-
-/// A page of a listing of objects or versions.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
-pub struct ListPage {
-    /// Objects, in order of key; the versions of one key, newest first.
-    #[n(0)]
-    pub objects: Vec<ListedObject>,
-    /// Common prefixes, in order.
-    #[n(1)]
-    pub prefixes: Vec<ObjectKey>,
-    /// Where the next page begins; none: this is the last one.
-    #[n(2)]
-    pub next: Option<ListStart>,
-}
-
-/// An upload in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct ListedUpload {
-    /// Its key.
-    #[n(0)]
-    pub key: ObjectKey,
-    /// The upload.
-    #[n(1)]
-    pub upload: Upload,
-}
-
-/// A page of uploads in progress.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
-pub struct UploadPage {
-    /// Uploads in order of key, then of start.
-    #[n(0)]
-    pub uploads: Vec<ListedUpload>,
-    /// Common prefixes, in order.
-    #[n(1)]
-    pub prefixes: Vec<ObjectKey>,
-    /// Where the next page begins; none: this is the last one.
-    #[n(2)]
-    pub next: Option<UploadStart>,
-}
-
-/// Where a listing of uploads begins.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum UploadStart {
-    /// After every upload of this key.
-    #[n(0)]
-    AfterKey(#[n(0)] ObjectKey),
-    /// After this upload of this key.
-    #[n(1)]
-    AfterUpload(#[n(0)] ObjectKey, #[n(1)] UploadId),
-    /// After every key that begins so.
-    #[n(2)]
-    AfterPrefix(#[n(0)] ObjectKey),
 }
 
 /// Queries of a key group. `bucket` is the number of the bucket whose tablet is meant.
@@ -277,7 +225,7 @@ pub enum KeyQuery {
         bucket: BucketId,
         /// What to list.
         #[n(1)]
-        list: ListRequest,
+        list: RangeListing,
     },
     /// Every version; a bucket without versioning has null versions only.
     #[n(2)]
@@ -287,7 +235,7 @@ pub enum KeyQuery {
         bucket: BucketId,
         /// What to list.
         #[n(1)]
-        list: ListRequest,
+        list: RangeListing,
     },
     /// Uploads in progress.
     #[n(3)]
@@ -295,18 +243,12 @@ pub enum KeyQuery {
         /// The bucket.
         #[n(0)]
         bucket: BucketId,
-        /// Only keys that begin so.
+        /// What to list.
         #[n(1)]
-        prefix: ObjectKey,
-        /// As in [`ListRequest`].
+        list: RangeListing,
+        /// Of the first key only uploads after this one.
         #[n(2)]
-        delimiter: ObjectKey,
-        /// Where to begin.
-        #[n(3)]
-        start: Option<UploadStart>,
-        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
-        #[n(4)]
-        max: u32,
+        after: Option<UploadId>,
     },
     /// An upload in progress.
     #[n(4)]
@@ -373,6 +315,96 @@ pub enum KeyQuery {
         #[n(0)]
         blob: BlobId,
     },
+    /// The tablet of a key, whatever its state.
+    #[n(10)]
+    Tablet {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// The key.
+        #[n(1)]
+        key: ObjectKey,
+    },
+    /// All tablets of the group, whatever their states, by bucket and key.
+    #[n(11)]
+    Tablets {
+        /// Only those after this one.
+        #[n(0)]
+        after: Option<TabletPosition>,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(1)]
+        max: u32,
+    },
+    /// Counts objects of a tablet, at most [`crate::limits::COUNT_KEYS`].
+    #[n(12)]
+    CountKeys {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// First key to count. The tablet is that of this key.
+        #[n(1)]
+        from: ObjectKey,
+        /// First key not to count; none: all of the tablet.
+        #[n(2)]
+        until: Option<ObjectKey>,
+        /// Count no more than these.
+        #[n(3)]
+        max: u64,
+    },
+    /// Records of a frozen tablet, to be copied.
+    #[n(13)]
+    CopyTablet {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// First key of the tablet.
+        #[n(1)]
+        start: ObjectKey,
+        /// The change that froze it.
+        #[n(2)]
+        change: ChangeId,
+        /// How far the copy has come.
+        #[n(3)]
+        position: CopyPosition,
+    },
+    /// What the blobs of a moved tablet are owed.
+    #[n(14)]
+    DebtsOfTablet {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// First key of the tablet.
+        #[n(1)]
+        start: ObjectKey,
+        /// The change that moved it.
+        #[n(2)]
+        change: ChangeId,
+        /// Only debts after this one.
+        #[n(3)]
+        after: Option<Debt>,
+    },
+}
+
+/// A place among the tablets of a group, which sort by bucket and end.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct TabletPosition {
+    /// The bucket.
+    #[n(0)]
+    pub bucket: BucketId,
+    /// First key after the tablet.
+    #[n(1)]
+    pub end: Option<ObjectKey>,
+}
+
+/// A tablet in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ListedTablet {
+    /// The bucket.
+    #[n(0)]
+    pub bucket: BucketId,
+    /// The tablet.
+    #[n(1)]
+    pub tablet: Tablet,
 }
 
 /// Most debts that one count walks over: counting is for people and must not hold up writers.
@@ -392,10 +424,25 @@ pub enum KeyAnswer {
     Object(#[n(0)] Option<Box<ObjectVersion>>),
     /// A page of objects or versions.
     #[n(3)]
-    Objects(#[n(0)] ListPage),
+    Objects {
+        /// The page; [`ListPage::next`] only if there are more items here than were asked.
+        #[n(0)]
+        page: ListPage,
+        /// Keys from this one on were not looked at, as the group may not have them. None: all
+        /// were, or the page is full.
+        #[n(1)]
+        rest: Option<ObjectKey>,
+    },
     /// A page of uploads.
     #[n(4)]
-    Uploads(#[n(0)] UploadPage),
+    Uploads {
+        /// The page; [`UploadPage::next`] only if there are more items here than were asked.
+        #[n(0)]
+        page: UploadPage,
+        /// As with objects.
+        #[n(1)]
+        rest: Option<ObjectKey>,
+    },
     /// The upload, if it is in progress.
     #[n(5)]
     Upload(#[n(0)] Option<Box<Upload>>),
@@ -428,6 +475,59 @@ pub enum KeyAnswer {
     /// The blob, if it is committed.
     #[n(10)]
     Blob(#[n(0)] Option<Box<BlobRecord>>),
+    /// A change of the bucket's tablets is under way: the tablet can't be read now. Come again.
+    #[n(11)]
+    TabletBusy,
+    /// Another group has the tablet now. Go there.
+    #[n(12)]
+    TabletMoved {
+        /// The group.
+        #[n(0)]
+        to: GroupId,
+    },
+    /// The tablet, if the group has it or had it.
+    #[n(13)]
+    Tablet(#[n(0)] Option<Box<Tablet>>),
+    /// A page of tablets.
+    #[n(14)]
+    Tablets {
+        /// The tablets.
+        #[n(0)]
+        tablets: Vec<ListedTablet>,
+        /// Whether there are more.
+        #[n(1)]
+        more: bool,
+    },
+    /// How many objects there are.
+    #[n(15)]
+    Counted {
+        /// The count.
+        #[n(0)]
+        keys: u64,
+        /// The first object that was not counted; none: there are no more.
+        #[n(1)]
+        next: Option<ObjectKey>,
+    },
+    /// Records of a frozen tablet.
+    #[n(16)]
+    Records {
+        /// The records, in order.
+        #[n(0)]
+        records: Vec<RawRecord>,
+        /// How far the copy has come with these; none: that was all.
+        #[n(1)]
+        next: Option<CopyPosition>,
+    },
+    /// What blobs of a moved tablet are owed.
+    #[n(17)]
+    TabletDebts {
+        /// The debts.
+        #[n(0)]
+        debts: Vec<OwedShard>,
+        /// Debts after this one were not looked at; none: all were.
+        #[n(1)]
+        next: Option<Debt>,
+    },
 }
 
 /// A page of parts.

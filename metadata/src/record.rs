@@ -3,6 +3,8 @@
 //! An object has two records. [`ObjectHead`] is what a listing shows and stays small;
 //! [`ObjectBody`] is what only a reader of the object needs: content, headers, up to 10,000 parts.
 
+mod tablet;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -10,7 +12,12 @@ use minicbor::{Decode, Encode};
 use riquet_cluster::profile::ProfileId;
 
 use crate::codec::Record;
-use crate::id::{BlobId, BucketId, DiskId, Epoch, GroupId, ObjectKey, ShardId, UploadId};
+use crate::id::{BlobId, BucketId, ChangeId, DiskId, Epoch, GroupId, ObjectKey, ShardId, UploadId};
+
+pub use tablet::{
+    Change, ChangeKind, ChangePhase, CopyPosition, KeyRange, Tablet, TabletPlace, TabletSize,
+    TabletState,
+};
 
 /// A bucket, as the control group knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -38,44 +45,44 @@ pub struct Bucket {
 impl Bucket {
     /// The group that holds `key`.
     pub fn group_of(&self, key: &[u8]) -> GroupId {
+        self.tablets[self.place_of(key)].group
+    }
+
+    /// Which of [`Bucket::tablets`] holds `key`.
+    pub fn place_of(&self, key: &[u8]) -> usize {
         let after = self.tablets.partition_point(|t| t.start.as_bytes() <= key);
         assert!(after > 0, "a bucket's first tablet starts at the empty key");
-        self.tablets[after - 1].group
+        after - 1
+    }
+
+    /// The keys of the tablet at `place`, an index into [`Bucket::tablets`].
+    pub fn range_at(&self, place: usize) -> KeyRange {
+        KeyRange {
+            start: self.tablets[place].start.clone(),
+            end: self.tablets.get(place + 1).map(|next| next.start.clone()),
+        }
+    }
+
+    /// The last change that made the map what it is: of two maps of a bucket the one with the
+    /// greater generation is the newer. Zero: one tablet, where it was made.
+    pub fn generation(&self) -> ChangeId {
+        let changes = self.tablets.iter().map(|tablet| tablet.since);
+        changes.max().unwrap_or_default()
     }
 }
 
-/// Where a range of a bucket's keys lives.
+/// That a blob must not be committed any more.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct TabletPlace {
-    /// First key of the range; it ends where the next one starts.
+pub struct Tombstone {
+    /// Since when, ms since 1970.
     #[n(0)]
-    pub start: ObjectKey,
-    /// The group that holds it.
+    pub since_ms: u64,
+    /// Bucket that it was uploaded for.
     #[n(1)]
-    pub group: GroupId,
-}
-
-/// A range of a bucket's keys, as the group that holds it knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Tablet {
-    /// First key after the range; none: to the end of the bucket.
-    #[n(0)]
-    pub end: Option<ObjectKey>,
-    /// Whether it takes reads and writes.
-    #[n(1)]
-    pub state: TabletState,
-}
-
-/// Whether a tablet takes reads and writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum TabletState {
-    /// Reads and writes.
-    #[n(0)]
-    Open,
-    /// Its bucket is deleted: refuses everything, for good.
-    #[n(1)]
-    Sealed,
+    pub bucket: BucketId,
+    /// Key that it was uploaded for.
+    #[n(2)]
+    pub key: ObjectKey,
 }
 
 /// An account and its key.
@@ -536,6 +543,6 @@ macro_rules! records {
 }
 
 records! {
-    Bucket = 1, Tablet = 1, Account = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1, Part = 1,
-    CompletedUpload = 1, DebtRecord = 1, BlobRecord = 1, Garbage = 1,
+    Bucket = 1, Tablet = 2, Change = 1, Account = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1,
+    Part = 1, CompletedUpload = 1, DebtRecord = 1, BlobRecord = 1, Garbage = 1, Tombstone = 1,
 }

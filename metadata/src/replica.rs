@@ -1,8 +1,7 @@
 //! What hosts groups: it puts proposals in one order, applies them, and answers queries that see
 //! everything acknowledged before they were asked.
 //!
-//! `store::SoloLog` is the replica of one voter. A replicated log takes its place behind the same
-//! trait; the state machines do not change.
+//! [`crate::raft::RaftHost`] is the replica of a cluster, [`MemoryReplica`] that of a test.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -18,11 +17,17 @@ use crate::read;
 use crate::store::MemoryStore;
 
 /// Why a replica did not do what it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplicaError {
     /// It does not host that group. Nothing was done; ask another.
     #[error("the group is not hosted here")]
     NotHere,
+    /// Another voter leads the group: the one at this `host:port`, if it is known. Nothing was done.
+    #[error("another voter leads the group")]
+    NotLeader(Option<String>),
+    /// No majority, or not every site in service, answered in time. A proposal may be decided yet.
+    #[error("the group can't decide now")]
+    Unavailable,
     /// The group stopped, as its storage failed. The proposal may have been logged.
     #[error("the group is stopped")]
     Stopped,

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::client::{Caller, NoAnswer};
 use crate::clock;
 use crate::codec::Record;
 use crate::command::Outcome;
@@ -18,7 +19,10 @@ use crate::id::{Epoch, GroupId};
 use crate::limits::{CLOCK_SKEW_MS, LAYOUT_POLL_MS, MESSAGE_BYTES};
 use crate::query::{Answer, Query, SystemAnswer, SystemQuery};
 use crate::replica::{Replica, ReplicaError};
-use crate::wire::{PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, Refusal};
+use crate::wire::{
+    PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, RELAY_PROPOSE_PATH, RELAY_QUERY_PATH,
+    Refusal,
+};
 
 /// Serves proposals and queries of the groups that a replica hosts. Cheap to clone.
 #[derive(Clone)]
@@ -26,12 +30,16 @@ pub struct MetadataService {
     replica: Arc<dyn Replica>,
     /// Closes once the process stops: long polls must not keep its server open.
     waiting: Arc<Semaphore>,
+    /// How leaders are reached, to relay to them.
+    relay: Option<Arc<dyn Caller>>,
 }
 
 impl From<ReplicaError> for Refusal {
     fn from(error: ReplicaError) -> Self {
         match error {
             ReplicaError::NotHere => Self::NotHere,
+            ReplicaError::NotLeader(leader) => Self::NotLeader { leader },
+            ReplicaError::Unavailable => Self::Unavailable,
             ReplicaError::Stopped => Self::Stopped,
         }
     }
@@ -43,6 +51,15 @@ impl MetadataService {
         Self {
             replica,
             waiting: Arc::new(Semaphore::new(0)),
+            relay: None,
+        }
+    }
+
+    /// Serves this replica, and relays to the leaders of its groups.
+    pub fn relaying(replica: Arc<dyn Replica>, caller: Arc<dyn Caller>) -> Self {
+        Self {
+            relay: Some(caller),
+            ..Self::new(replica)
         }
     }
 
@@ -77,14 +94,33 @@ impl MetadataService {
 
     /// Answers the body of a request: its status and body.
     pub async fn respond(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
-        let answer = match path {
-            PROPOSE_PATH => self.propose(&body).await.map(|outcome| outcome.to_bytes()),
-            QUERY_PATH => self.query(&body).await.map(|answer| answer.to_bytes()),
-            _ => Err(Refusal::Malformed),
+        let (own_path, may_relay) = match path {
+            RELAY_PROPOSE_PATH => (PROPOSE_PATH, true),
+            RELAY_QUERY_PATH => (QUERY_PATH, true),
+            PROPOSE_PATH => (PROPOSE_PATH, false),
+            QUERY_PATH => (QUERY_PATH, false),
+            _ => return refuse(Refusal::Malformed),
         };
-        match answer {
-            Ok(bytes) => (StatusCode::OK, bytes.into()),
-            Err(refusal) => refuse(refusal),
+        let answer = match own_path {
+            PROPOSE_PATH => self.propose(&body).await.map(|outcome| outcome.to_bytes()),
+            _ => self.query(&body).await.map(|answer| answer.to_bytes()),
+        };
+        match (answer, &self.relay) {
+            (Ok(bytes), _) => (StatusCode::OK, bytes.into()),
+            (
+                Err(Refusal::NotLeader {
+                    leader: Some(leader),
+                }),
+                Some(caller),
+            ) if may_relay => {
+                metrics::counter!("riquet_metadata_relayed_total").increment(1);
+                match caller.call(&leader, own_path, body).await {
+                    Ok(answer) => answer,
+                    // Whether the leader got it is not known.
+                    Err(NoAnswer) => refuse(Refusal::Unavailable),
+                }
+            }
+            (Err(refusal), _) => refuse(refusal),
         }
     }
 

@@ -107,11 +107,7 @@ pub(crate) fn proposal(request: u128, timestamp_ms: u64, command: KeyCommand) ->
 }
 
 pub(crate) fn open_tablet(bucket: BucketId) -> KeyCommand {
-    KeyCommand::OpenTablet {
-        bucket,
-        start: ObjectKey::default(),
-        end: None,
-    }
+    KeyCommand::OpenTablet { bucket }
 }
 
 pub(crate) fn put_command(bucket: BucketId, put: PutObject) -> KeyCommand {

@@ -6,7 +6,10 @@
 //! | `/v1/meta/propose` | [`ProposeRequest`] | [`crate::command::Outcome`] |
 //! | `/v1/meta/query` | [`QueryRequest`] | [`crate::query::Answer`] |
 //!
-//! Any other status carries a [`Refusal`].
+//! | `/v1/meta/relay/propose`, `/v1/meta/relay/query` | the same | the leader's answer |
+//!
+//! Any other status carries a [`Refusal`]. A voter that does not lead names who does; one that is
+//! asked to relay asks that one itself, for a client that a cut keeps from it.
 
 use http::StatusCode;
 use minicbor::{Decode, Encode};
@@ -22,6 +25,10 @@ pub const PATH_PREFIX: &str = "/v1/meta/";
 pub const PROPOSE_PATH: &str = "/v1/meta/propose";
 /// Where queries go.
 pub const QUERY_PATH: &str = "/v1/meta/query";
+/// Where proposals go that a voter is to pass on to the leader.
+pub const RELAY_PROPOSE_PATH: &str = "/v1/meta/relay/propose";
+/// Where queries go that a voter is to pass on to the leader.
+pub const RELAY_QUERY_PATH: &str = "/v1/meta/relay/query";
 
 /// Asks a voter to have a proposal decided.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -46,8 +53,7 @@ pub struct QueryRequest {
 }
 
 /// Why a voter did not do what it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, thiserror::Error)]
-#[cbor(index_only)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum Refusal {
     /// It does not host the group. Nothing was done.
     #[n(0)]
@@ -69,14 +75,26 @@ pub enum Refusal {
     #[n(4)]
     #[error("the message is too large")]
     TooLarge,
+    /// Another voter leads the group. Nothing was done.
+    #[n(5)]
+    #[error("another voter leads the group")]
+    NotLeader {
+        /// Where that one serves, `host:port`, if it is known.
+        #[n(0)]
+        leader: Option<String>,
+    },
+    /// The group has no majority now, or a site of it is behind. A proposal may be decided yet.
+    #[n(6)]
+    #[error("the group can't decide now")]
+    Unavailable,
 }
 
 impl Refusal {
     /// The HTTP status it travels with.
-    pub fn status(self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
-            Self::NotHere => StatusCode::MISDIRECTED_REQUEST,
-            Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotHere | Self::NotLeader { .. } => StatusCode::MISDIRECTED_REQUEST,
+            Self::Stopped | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::ClockSkew => StatusCode::PRECONDITION_FAILED,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -84,8 +102,8 @@ impl Refusal {
     }
 
     /// Whether the proposal was certainly not logged.
-    pub fn is_certain(self) -> bool {
-        self != Self::Stopped
+    pub fn is_certain(&self) -> bool {
+        !matches!(self, Self::Stopped | Self::Unavailable)
     }
 }
 
@@ -96,5 +114,5 @@ impl Record for QueryRequest {
     const VERSION: u8 = 1;
 }
 impl Record for Refusal {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 }

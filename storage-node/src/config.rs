@@ -28,6 +28,20 @@ pub struct DiskSettings {
     pub id: DiskId,
 }
 
+/// A voter of a new cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoterSettings {
+    /// The node's name.
+    pub name: String,
+    /// Its number among the voters, never given to another.
+    pub id: u64,
+    /// Where it serves, `host:port`.
+    pub endpoint: String,
+    /// The data site it stands at; none: an arbiter.
+    pub site: Option<String>,
+}
+
 /// Settings of a node; see [`Settings::load`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,8 +59,12 @@ pub struct Settings {
     /// The data disks.
     #[serde(default)]
     pub disks: Vec<DiskSettings>,
-    /// `host:port` of the metadata nodes.
+    /// `host:port` of the metadata nodes, the nearest first.
     pub metadata: Vec<String>,
+    /// Who votes on metadata in a new cluster, this node among them if it has the role. A cluster
+    /// that has begun keeps its own list.
+    #[serde(default)]
+    pub voters: Vec<VoterSettings>,
     /// Development only: the partition file that connections to other sites obey.
     pub fault_file: Option<PathBuf>,
     /// Length of a segment file; by default 1/1024 of the filesystem, from 64 MiB to 1 GiB.
@@ -140,6 +158,16 @@ impl Settings {
         if self.metadata.is_empty() {
             return refuse("metadata: at least one host:port");
         }
+        if self.has(Role::Meta) && self.voter_id().is_none() {
+            return refuse("role meta needs an entry of this node's name in voters");
+        }
+        for (i, voter) in self.voters.iter().enumerate() {
+            let twin = |other: &VoterSettings| other.id == voter.id || other.name == voter.name;
+            if self.voters[..i].iter().any(twin) {
+                let name = &voter.name;
+                return Err(Error::Settings(format!("voters: {name} is there twice")));
+            }
+        }
         if self.key_groups == 0 {
             return refuse("key_groups: at least 1");
         }
@@ -153,6 +181,12 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// This node's number among the voters.
+    pub fn voter_id(&self) -> Option<u64> {
+        let own = self.voters.iter().find(|voter| voter.name == self.name);
+        own.map(|voter| voter.id)
     }
 
     /// Whether the node has this role.

@@ -9,8 +9,10 @@ use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use riquet_cluster::transport::partition::PartitionedDialer;
 use riquet_cluster::transport::{TcpDialer, Transport};
-use riquet_metadata::rocks::SoloLog;
-use riquet_metadata::{Client, MetadataService};
+use riquet_metadata::client::HttpCaller;
+use riquet_metadata::raft::{RaftHost, RaftService, Voter};
+use riquet_metadata::tablets::{Balancer, Policy};
+use riquet_metadata::{Client, GroupId, MetadataService};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{DiskSettings, Flags, Role, Settings};
 use crate::error::{Error, IoContext};
-use crate::server::{DiskSlot, Node, NodeLayout, serve};
+use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
 use crate::store::{Env, OsEnv, ShardStore, StoreOptions};
 
 /// Threads for blocking I/O over all disks: more would queue in the devices all the same.
@@ -29,7 +31,8 @@ const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 30;
 
 /// Runs a storage node from its command line until it is told to stop.
 pub fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("RIQUET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("RIQUET_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -70,12 +73,18 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         .doing("bind the address")?;
     let address = listener.local_addr().doing("ask for the bound address")?;
     let transport = transport(&settings)?;
-    let client = Client::new(transport, settings.metadata.clone());
-    let opened = tokio::task::spawn_blocking(move || -> Result<_, Error> {
-        let metadata = open_metadata(&settings)?;
-        Ok((open_disks(&settings), metadata, settings))
+    let client = Client::new(transport.clone(), settings.metadata.clone());
+    let host = open_metadata(&settings, transport.clone()).await?;
+    let opened = tokio::task::spawn_blocking(move || (open_disks(&settings), settings));
+    let (disks, settings) = opened.await.map_err(|_| Error::Stopped)?;
+    let balancer = host.as_ref().map(|host| balance(host, client.clone()));
+    let metadata = host.as_ref().map(|host| Metadata {
+        service: MetadataService::relaying(
+            host.clone(),
+            Arc::new(HttpCaller::new(transport.clone())),
+        ),
+        raft: RaftService::new(host.clone()),
     });
-    let (disks, metadata, settings) = opened.await.map_err(|_| Error::Stopped)??;
     let name = settings.name.clone();
     let layout = NodeLayout::default();
     let node = Arc::new(Node {
@@ -90,6 +99,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         async move { node.layout.follow(client).await }
     });
     tracing::info!(name, %address, "storage node serves");
+    let leaving = host.clone();
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -98,11 +108,21 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         tracing::info!("stopping");
         // A voter follows the layout from itself: its own long poll would keep the server open.
         follower.abort();
+        if let Some(balancer) = balancer {
+            balancer.abort();
+        }
         if let Some(metadata) = &node.metadata {
-            metadata.end_waiting();
+            metadata.service.end_waiting();
+        }
+        if let Some(host) = &host {
+            // While others can still be reached.
+            host.step_down().await;
         }
     };
     serve(Arc::clone(&node), listener, stop).await;
+    if let Some(host) = leaving {
+        host.shutdown().await;
+    }
     close_disks(&node).await;
     Ok(())
 }
@@ -130,14 +150,32 @@ fn transport(settings: &Settings) -> Result<Transport, Error> {
     Ok(Transport::new(Arc::new(dialer)))
 }
 
-fn open_metadata(settings: &Settings) -> Result<Option<MetadataService>, Error> {
-    if !settings.has(Role::Meta) {
+async fn open_metadata(
+    settings: &Settings,
+    transport: Transport,
+) -> Result<Option<Arc<RaftHost>>, Error> {
+    let Some(id) = settings.voter_id().filter(|_| settings.has(Role::Meta)) else {
         return Ok(None);
-    }
-    let path = settings.data_dir.join("meta");
-    std::fs::create_dir_all(&path).doing("create the metadata folder")?;
-    let log = SoloLog::open(&path, settings.key_groups)?;
-    Ok(Some(MetadataService::new(Arc::new(log))))
+    };
+    let voters: Vec<Voter> = settings
+        .voters
+        .iter()
+        .map(|voter| Voter {
+            id: voter.id,
+            endpoint: voter.endpoint.clone(),
+            site: voter.site.clone(),
+        })
+        .collect();
+    let folder = settings.data_dir.join("meta");
+    let host = RaftHost::open(&folder, id, &voters, settings.key_groups, transport).await;
+    host.map(Some).doing("open the metadata groups")
+}
+
+/// Splits and moves tablets while this node leads the control group.
+fn balance(host: &Arc<RaftHost>, client: Client) -> tokio::task::JoinHandle<()> {
+    let host = Arc::clone(host);
+    let balancer = Balancer::new(client, Policy::default());
+    tokio::spawn(async move { balancer.run(move || host.leads(GroupId::SYSTEM)).await })
 }
 
 fn open_disks(settings: &Settings) -> BTreeMap<riquet_cluster::id::DiskId, DiskSlot> {

@@ -31,12 +31,12 @@ impl Client {
         blob: BlobId,
     ) -> Result<BlobFate, Error> {
         let query = SystemQuery::BucketById { id: bucket };
-        let group = match self.inner.calls.query_system(query).await? {
+        let record = match self.inner.calls.query_system(query).await? {
             SystemAnswer::BucketById {
                 bucket: Some(bucket),
                 ..
-            } => bucket.group_of(key.as_bytes()),
-            // A bucket is forgotten only when its tablet is sealed and swept: nothing is
+            } => bucket,
+            // A bucket is forgotten only when its tablets are sealed and swept: nothing is
             // committed in it any more, and nothing that was is still named.
             SystemAnswer::BucketById {
                 bucket: None,
@@ -45,12 +45,17 @@ impl Client {
             SystemAnswer::BucketById { .. } => return Err(Error::NoSuchBucket),
             _ => return Err(ODD),
         };
-        match self
-            .inner
-            .calls
-            .propose_keys(group, KeyCommand::AbortBlob { blob })
-            .await?
-        {
+        let command = KeyCommand::AbortBlob {
+            blob,
+            bucket,
+            key: key.clone(),
+        };
+        let outcome = match self.change(&record, key.as_bytes(), command).await {
+            // The bucket was deleted meanwhile.
+            Err(Error::NoSuchBucket | Error::StaleBucket) => return Ok(BlobFate::Aborted),
+            outcome => outcome?,
+        };
+        match outcome {
             KeyOutcome::BlobAborted => Ok(BlobFate::Aborted),
             KeyOutcome::BlobCommitted => Ok(BlobFate::Committed),
             _ => Err(ODD),

@@ -1,18 +1,24 @@
-//! Buckets, and the steps between the control group and a key group that make and delete them.
+//! Buckets: looked up, made, deleted.
 //!
-//! Making: the control group records the bucket, then the key group opens its tablet. Deleting:
-//! the key group seals the tablet if it is empty, uploads left in it are swept, then the control
-//! group forgets the bucket. A client may die between any two steps; whoever next meets the
-//! bucket takes the remaining ones. All of them may be repeated, and each names the bucket's
-//! number, so none can touch another bucket of the same name.
+//! Making: the control group records the bucket, then the key group opens its tablet. Deleting is
+//! a change of all its tablets (see `changes`). A client may die between any two steps; whoever
+//! next meets the bucket takes the remaining ones. All of them may be repeated, and each names the
+//! bucket's number, so none can touch another bucket of the same name.
+
+mod changes;
+mod deletion;
+mod moves;
+mod route;
+mod splits;
 
 use std::sync::Arc;
 
 use super::Client;
 use crate::command::{KeyCommand, KeyOutcome, SystemCommand, SystemOutcome};
 use crate::error::Error;
-use crate::query::{KeyAnswer, KeyQuery, SystemAnswer, SystemQuery};
-use crate::record::Bucket;
+use crate::id::{BucketId, ObjectKey};
+use crate::query::{ListRequest, SystemAnswer, SystemQuery};
+use crate::record::{Bucket, ChangeKind, ChangePhase};
 
 /// Tries of a step that another client's deletion or creation may thwart.
 const TRIES: usize = 4;
@@ -124,11 +130,10 @@ impl Client {
                     return Ok(Created::New(bucket));
                 }
                 SystemOutcome::BucketExists { bucket } => {
-                    if self.open_tablet(&bucket).await? == KeyOutcome::TabletOpen {
+                    if !self.finish_deletion(&bucket).await? {
                         return Ok(Created::Exists(Arc::new(bucket)));
                     }
-                    // A deletion stopped half way: finish it, then the name is free.
-                    self.finish_deletion(&bucket).await?;
+                    // A deletion stopped half way was finished: the name is free.
                 }
                 _ => return Err(ODD),
             }
@@ -141,120 +146,77 @@ impl Client {
     /// # Errors
     /// [`Error::BucketNotEmpty`].
     pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<(), Error> {
-        let tablet = only_tablet(bucket);
-        let command = KeyCommand::SealTabletIfEmpty {
-            bucket: bucket.id,
-            start: tablet.start.clone(),
-        };
-        match self.inner.calls.propose_keys(tablet.group, command).await? {
-            KeyOutcome::TabletSealed => self.finish_deletion(bucket).await,
-            KeyOutcome::TabletNotEmpty => Err(Error::BucketNotEmpty),
-            _ => Err(ODD),
-        }
-    }
-
-    /// Takes the steps of a deletion that follow the sealing.
-    async fn finish_deletion(&self, bucket: &Bucket) -> Result<(), Error> {
-        let tablet = only_tablet(bucket);
-        loop {
-            let sweep = KeyCommand::SweepTablet {
-                bucket: bucket.id,
-                start: tablet.start.clone(),
+        for _ in 0..TRIES {
+            let Some(bucket) = self.bucket_by_id(bucket.id).await? else {
+                self.inner.buckets.invalidate(&bucket.name).await;
+                return Ok(());
             };
-            match self.inner.calls.propose_keys(tablet.group, sweep).await? {
-                KeyOutcome::Swept { clean: true } => break,
-                KeyOutcome::Swept { clean: false } => {}
-                _ => return Err(ODD),
+            // Looked at first: to close tablets that will be opened again holds up their users.
+            if self.holds_objects(&bucket).await? {
+                return Err(Error::BucketNotEmpty);
+            }
+            let Some(change) = self.begin_change(bucket.id, ChangeKind::Delete).await? else {
+                continue;
+            };
+            self.drive(&change).await?;
+            if change.kind == ChangeKind::Delete {
+                self.inner.buckets.invalidate(&bucket.name).await;
+                return match self.bucket_by_id(bucket.id).await? {
+                    None => Ok(()),
+                    Some(_) => Err(Error::BucketNotEmpty),
+                };
             }
         }
-        let command = SystemCommand::DeleteBucket {
-            name: bucket.name.clone(),
-            id: bucket.id,
+        Err(Error::Unavailable)
+    }
+
+    async fn holds_objects(&self, bucket: &Bucket) -> Result<bool, Error> {
+        let any = ListRequest {
+            max: 1,
+            ..ListRequest::default()
         };
-        let outcome = self.inner.calls.propose_system(command).await?;
-        self.inner.buckets.invalidate(&bucket.name).await;
-        match outcome {
-            SystemOutcome::BucketDeleted => Ok(()),
+        match self.list_versions(bucket, any).await {
+            Ok(page) => Ok(!page.objects.is_empty()),
+            // Somebody else is deleting it: the change tells.
+            Err(Error::NoSuchBucket | Error::StaleBucket) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A bucket by number, as it is now.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn bucket_by_id(&self, id: BucketId) -> Result<Option<Bucket>, Error> {
+        let query = SystemQuery::BucketById { id };
+        match self.inner.calls.query_system(query).await? {
+            SystemAnswer::BucketById { bucket, .. } => Ok(bucket),
             _ => Err(ODD),
         }
     }
 
-    async fn open_tablet(&self, bucket: &Bucket) -> Result<KeyOutcome, Error> {
-        let tablet = only_tablet(bucket);
-        let command = KeyCommand::OpenTablet {
-            bucket: bucket.id,
-            start: tablet.start.clone(),
-            end: None,
-        };
-        self.inner.calls.propose_keys(tablet.group, command).await
-    }
-
-    /// Proposes a change in a bucket, taking the steps that another client left untaken.
-    pub(super) async fn change(
-        &self,
-        bucket: &Bucket,
-        key: &[u8],
-        command: KeyCommand,
-    ) -> Result<KeyOutcome, Error> {
-        for _ in 0..TRIES {
-            let group = bucket.group_of(key);
-            // Each round is a request of its own: the last one's outcome is final.
-            match self
-                .inner
-                .calls
-                .propose_keys(group, command.clone())
-                .await?
+    /// Takes the steps that are left of a deletion that was decided. Whether there was one.
+    async fn finish_deletion(&self, bucket: &Bucket) -> Result<bool, Error> {
+        match self.tablet_change(bucket.id).await? {
+            Some(change)
+                if change.kind == ChangeKind::Delete && change.phase == ChangePhase::Committed =>
             {
-                KeyOutcome::NoTablet => self.roll_forward(bucket, Met::NoTablet).await?,
-                KeyOutcome::TabletSealed => self.roll_forward(bucket, Met::Sealed).await?,
-                outcome => return Ok(outcome),
+                self.drive(&change).await?;
+                self.inner.buckets.invalidate(&bucket.name).await;
+                Ok(true)
             }
+            _ => Ok(self.bucket_by_id(bucket.id).await?.is_none()),
         }
-        Err(Error::Unavailable)
     }
 
-    /// Asks about a bucket, taking the steps that another client left untaken.
-    pub(super) async fn ask(
-        &self,
-        bucket: &Bucket,
-        key: &[u8],
-        query: KeyQuery,
-    ) -> Result<KeyAnswer, Error> {
-        for _ in 0..TRIES {
-            let group = bucket.group_of(key);
-            match self.inner.calls.query_keys(group, query.clone()).await? {
-                KeyAnswer::NoTablet => self.roll_forward(bucket, Met::NoTablet).await?,
-                KeyAnswer::TabletSealed => self.roll_forward(bucket, Met::Sealed).await?,
-                answer => return Ok(answer),
-            }
-        }
-        Err(Error::Unavailable)
-    }
-
-    /// After this the operation may be tried again; an error says why it can't succeed.
-    async fn roll_forward(&self, bucket: &Bucket, met: Met) -> Result<(), Error> {
-        match self.look_up(&bucket.name).await? {
-            None => return Err(Error::NoSuchBucket),
-            Some(now) if now.id != bucket.id => return Err(Error::StaleBucket),
-            Some(_) => {}
-        }
-        if met == Met::NoTablet && self.open_tablet(bucket).await? == KeyOutcome::TabletOpen {
-            return Ok(());
-        }
-        self.finish_deletion(bucket).await?;
-        Err(Error::NoSuchBucket)
+    /// Opens the tablet of a bucket that is all in its first group. Does nothing where it was
+    /// opened before.
+    async fn open_tablet(&self, bucket: &Bucket) -> Result<KeyOutcome, Error> {
+        let group = bucket.group_of(ObjectKey::default().as_bytes());
+        let command = KeyCommand::OpenTablet { bucket: bucket.id };
+        self.inner.calls.propose_keys(group, command).await
     }
 }
 
-/// Why a tablet refused.
-#[derive(Clone, Copy, PartialEq)]
-enum Met {
-    NoTablet,
-    Sealed,
-}
-
-/// The bucket's tablet. A bucket of several would have to be sealed as a whole.
-fn only_tablet(bucket: &Bucket) -> &crate::record::TabletPlace {
-    assert_eq!(bucket.tablets.len(), 1, "a bucket is one tablet");
-    &bucket.tablets[0]
-}
+#[cfg(test)]
+mod tests;

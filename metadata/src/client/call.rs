@@ -1,7 +1,7 @@
 //! One request and its retries: which voter to ask, when to ask again, when to give up.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,12 +21,21 @@ use crate::id::GroupId;
 use crate::limits::{ANSWER_BYTES, ATTEMPT_MS, CLIENT_DEADLINE_MS, LAYOUT_POLL_MS, MESSAGE_BYTES};
 use crate::query::{Answer, KeyAnswer, KeyQuery, Query, SystemAnswer, SystemQuery};
 use crate::server::MetadataService;
-use crate::wire::{PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, Refusal};
+use crate::voters::{VOTERS_PATH, VoterChange, VotersAnswer, VotersRequest};
+use crate::wire::{
+    PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, RELAY_PROPOSE_PATH, RELAY_QUERY_PATH,
+    Refusal,
+};
 
 /// First pause between two tries, ms; doubles up to [`PAUSE_MAX_MS`].
 const PAUSE_MIN_MS: u64 = 10;
+/// How long a voter may take for a change of the voters, ms: one more may need a snapshot first.
+const VOTERS_ATTEMPT_MS: u64 = 70_000;
 /// Longest pause between two tries, ms.
 const PAUSE_MAX_MS: u64 = 320;
+
+/// How long a voter that gave no answer is asked last, ms.
+const SILENT_MS: u64 = 10_000;
 
 /// No answer came. Whether the request arrived is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +97,13 @@ impl Caller for LocalCaller {
     }
 }
 
-/// Calls voters, the one that answered last first.
+/// Calls voters: of each group the one that led it last.
 pub(super) struct Calls {
     caller: Arc<dyn Caller>,
     endpoints: Vec<String>,
-    preferred: AtomicUsize,
+    leaders: Mutex<HashMap<GroupId, String>>,
+    /// When a voter last gave no answer.
+    silent: Mutex<HashMap<String, Instant>>,
 }
 
 /// How a request went when it came to no outcome.
@@ -109,8 +120,46 @@ impl Calls {
         Self {
             caller,
             endpoints,
-            preferred: AtomicUsize::new(0),
+            leaders: Mutex::default(),
+            silent: Mutex::default(),
         }
+    }
+
+    /// Whom to ask first.
+    fn leader_of(&self, group: GroupId) -> String {
+        let leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        leaders.get(&group).unwrap_or(&self.endpoints[0]).clone()
+    }
+
+    /// Notes who leads a group, unless somebody noted otherwise since `asked` was chosen.
+    fn set_leader(&self, group: GroupId, asked: &str, leader: &str) {
+        let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaders.get(&group).is_none_or(|noted| noted == asked) {
+            leaders.insert(group, leader.to_owned());
+        }
+    }
+
+    /// Whom to ask after a voter that was asked in vain: the first of the others that was not
+    /// silent lately, as a cut makes a whole site silent; else simply the one after it.
+    fn next_to(&self, asked: &str) -> String {
+        let place = self.endpoints.iter().position(|endpoint| endpoint == asked);
+        let after = place.map_or(0, |place| place + 1);
+        let others = self.endpoints.iter().cycle().skip(after);
+        let mut others = others.take(self.endpoints.len());
+        let next = others.find(|next| *next != asked && !self.was_silent(next));
+        next.unwrap_or(&self.endpoints[after % self.endpoints.len()])
+            .clone()
+    }
+
+    fn was_silent(&self, endpoint: &str) -> bool {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = silent.get(endpoint);
+        at.is_some_and(|at| at.elapsed() < Duration::from_millis(SILENT_MS))
+    }
+
+    fn set_silent(&self, endpoint: &str) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.insert(endpoint.to_owned(), Instant::now());
     }
 
     pub(super) async fn propose_system(
@@ -152,7 +201,7 @@ impl Calls {
             return Err(Error::TooLarge);
         }
         match self
-            .retry(PROPOSE_PATH, body, Duration::from_millis(ATTEMPT_MS))
+            .retry(group, PROPOSE_PATH, body, Duration::from_millis(ATTEMPT_MS))
             .await
         {
             Ok(bytes) => match Outcome::from_bytes(&bytes) {
@@ -189,7 +238,7 @@ impl Calls {
         let attempt_ms = ATTEMPT_MS + if waits { LAYOUT_POLL_MS } else { 0 };
         let body = Bytes::from(QueryRequest { group, query }.to_bytes());
         match self
-            .retry(QUERY_PATH, body, Duration::from_millis(attempt_ms))
+            .retry(group, QUERY_PATH, body, Duration::from_millis(attempt_ms))
             .await
         {
             Ok(bytes) => Answer::from_bytes(&bytes)
@@ -199,9 +248,25 @@ impl Calls {
         }
     }
 
+    pub(super) async fn change_voters(
+        &self,
+        group: GroupId,
+        change: VoterChange,
+    ) -> Result<VotersAnswer, Error> {
+        let body = Bytes::from(VotersRequest { group, change }.to_bytes());
+        let attempt = Duration::from_millis(VOTERS_ATTEMPT_MS);
+        match self.retry(group, VOTERS_PATH, body, attempt).await {
+            Ok(bytes) => VotersAnswer::from_bytes(&bytes)
+                .map_err(|_| Error::Protocol("an answer that does not read")),
+            Err(Failure::Refused(error)) => Err(error),
+            Err(Failure::Unanswered) => Err(Error::Uncertain),
+        }
+    }
+
     /// Posts the same bytes until a voter answers with 200, a refusal is final, or time is up.
     async fn retry(
         &self,
+        group: GroupId,
         path: &'static str,
         body: Bytes,
         attempt: Duration,
@@ -209,22 +274,43 @@ impl Calls {
         let deadline = Instant::now() + Duration::from_millis(CLIENT_DEADLINE_MS).max(attempt);
         let mut pause_ms = PAUSE_MIN_MS;
         let mut may_be_done = false;
+        let mut endpoint = self.leader_of(group);
         loop {
-            let preferred = self.preferred.load(Ordering::Relaxed);
-            let endpoint = &self.endpoints[preferred % self.endpoints.len()];
-            let until = deadline.min(Instant::now() + attempt);
-            let call = self.caller.call(endpoint, path, body.clone());
-            let refusal = match tokio::time::timeout_at(until, call).await {
-                Ok(Ok((StatusCode::OK, answer))) => return Ok(answer),
-                Ok(Ok((_, answer))) => Refusal::from_bytes(&answer).ok(),
-                Ok(Err(NoAnswer)) | Err(_) => None,
+            // Where a leader that can't be reached would be asked, another voter is asked to ask it.
+            let is_relayed = path != VOTERS_PATH && self.was_silent(&endpoint);
+            let asked = match is_relayed {
+                true => self.next_to(&endpoint),
+                false => endpoint.clone(),
             };
-            may_be_done |= !refusal.is_some_and(Refusal::is_certain);
-            let is_final = match refusal {
-                Some(Refusal::ClockSkew) => Some(Error::ClockSkew),
-                Some(Refusal::Malformed) => Some(Error::Protocol("the voter does not know us")),
-                Some(Refusal::TooLarge) => Some(Error::TooLarge),
-                Some(Refusal::NotHere | Refusal::Stopped) | None => None,
+            let path = match (is_relayed, path) {
+                (true, PROPOSE_PATH) => RELAY_PROPOSE_PATH,
+                (true, _) => RELAY_QUERY_PATH,
+                (false, path) => path,
+            };
+            let until = deadline.min(Instant::now() + attempt);
+            let call = self.caller.call(&asked, path, body.clone());
+            let refusal = match tokio::time::timeout_at(until, call).await {
+                Ok(Ok((StatusCode::OK, answer))) => {
+                    self.set_leader(group, &endpoint, &endpoint);
+                    return Ok(answer);
+                }
+                Ok(Ok((_, answer))) => Refusal::from_bytes(&answer).ok(),
+                Ok(Err(NoAnswer)) | Err(_) => {
+                    self.set_silent(&asked);
+                    None
+                }
+            };
+            may_be_done |= !refusal.as_ref().is_some_and(Refusal::is_certain);
+            let (is_final, leader) = match refusal {
+                Some(Refusal::ClockSkew) => (Some(Error::ClockSkew), None),
+                Some(Refusal::Malformed) => {
+                    (Some(Error::Protocol("the voter does not know us")), None)
+                }
+                Some(Refusal::TooLarge) => (Some(Error::TooLarge), None),
+                Some(Refusal::NotLeader { leader }) => (None, leader),
+                Some(Refusal::NotHere | Refusal::Stopped | Refusal::Unavailable) | None => {
+                    (None, None)
+                }
             };
             if let Some(error) = is_final {
                 return Err(if may_be_done {
@@ -233,13 +319,16 @@ impl Calls {
                     Failure::Refused(error)
                 });
             }
-            // Of several clients that lost the same voter only one moves on.
-            let _ = self.preferred.compare_exchange(
-                preferred,
-                preferred.wrapping_add(1),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+            // A voter that names another is believed at once, but not over and over: two could
+            // name each other while a third is being elected.
+            let is_told = leader.as_ref().is_some_and(|leader| *leader != endpoint);
+            let next = leader.unwrap_or_else(|| self.next_to(&asked));
+            self.set_leader(group, &endpoint, &next);
+            endpoint = next;
+            if is_told && pause_ms == PAUSE_MIN_MS {
+                pause_ms *= 2;
+                continue;
+            }
             if Instant::now() + Duration::from_millis(pause_ms) >= deadline {
                 return Err(if may_be_done {
                     Failure::Unanswered

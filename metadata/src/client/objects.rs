@@ -5,8 +5,12 @@ use crate::command::{
     CompleteUpload, CreateUpload, KeyCommand, KeyOutcome, Preconditions, PutObject, PutPart, Stored,
 };
 use crate::error::Error;
-use crate::id::{ObjectKey, UploadId};
-use crate::query::{KeyAnswer, KeyQuery, ListPage, ListRequest, PartPage, UploadPage, UploadStart};
+use crate::id::{BucketId, ObjectKey, UploadId};
+use crate::limits::PAGE_ITEMS;
+use crate::query::{
+    KeyAnswer, KeyQuery, ListPage, ListRequest, ListStart, PartPage, RangeListing, UploadPage,
+    UploadStart,
+};
 use crate::record::{Bucket, Checksum, ETag, ObjectVersion, Upload};
 
 const ODD: Error = Error::Protocol("an answer to another question");
@@ -107,15 +111,8 @@ impl Client {
         bucket: &Bucket,
         list: ListRequest,
     ) -> Result<ListPage, Error> {
-        let prefix = list.prefix.clone();
-        let query = KeyQuery::ListObjects {
-            bucket: bucket.id,
-            list,
-        };
-        match self.ask(bucket, prefix.as_bytes(), query).await? {
-            KeyAnswer::Objects(page) => Ok(page),
-            _ => Err(ODD),
-        }
+        let query = |bucket, list| KeyQuery::ListObjects { bucket, list };
+        self.list(bucket, list, query).await
     }
 
     /// A page of versions.
@@ -127,14 +124,43 @@ impl Client {
         bucket: &Bucket,
         list: ListRequest,
     ) -> Result<ListPage, Error> {
-        let prefix = list.prefix.clone();
-        let query = KeyQuery::ListVersions {
-            bucket: bucket.id,
-            list,
+        let query = |bucket, list| KeyQuery::ListVersions { bucket, list };
+        self.list(bucket, list, query).await
+    }
+
+    /// Fills a page from one group after the other.
+    async fn list(
+        &self,
+        bucket: &Bucket,
+        list: ListRequest,
+        query: impl Fn(BucketId, RangeListing) -> KeyQuery,
+    ) -> Result<ListPage, Error> {
+        let mut page = ListPage::default();
+        let max = (list.max as usize).min(PAGE_ITEMS);
+        let Some(mut range) = list.range().filter(|_| max > 0) else {
+            return Ok(page);
         };
-        match self.ask(bucket, prefix.as_bytes(), query).await? {
-            KeyAnswer::Objects(page) => Ok(page),
-            _ => Err(ODD),
+        loop {
+            // A full page asks for one more, to learn whether there is one.
+            let shown = page.objects.len() + page.prefixes.len();
+            range.max = as_u32((max - shown).max(1));
+            let from = range.from.clone();
+            let query = query(bucket.id, range.clone());
+            let (found, rest) = match self.ask(bucket, from.as_bytes(), query).await? {
+                KeyAnswer::Objects { page, rest } => (page, rest),
+                _ => return Err(ODD),
+            };
+            if shown == max && !(found.objects.is_empty() && found.prefixes.is_empty()) {
+                page.next = last_of(&page);
+                return Ok(page);
+            }
+            page.objects.extend(found.objects);
+            page.prefixes.extend(found.prefixes);
+            page.next = found.next;
+            match rest {
+                Some(rest) if page.next.is_none() => range.from = rest,
+                _ => return Ok(page),
+            }
         }
     }
 
@@ -281,16 +307,77 @@ impl Client {
         start: Option<UploadStart>,
         max: u32,
     ) -> Result<UploadPage, Error> {
-        let query = KeyQuery::ListUploads {
-            bucket: bucket.id,
-            prefix: prefix.clone(),
-            delimiter,
-            start,
-            max,
-        };
-        match self.ask(bucket, prefix.as_bytes(), query).await? {
-            KeyAnswer::Uploads(page) => Ok(page),
-            _ => Err(ODD),
+        let mut page = UploadPage::default();
+        let all = (max as usize).min(PAGE_ITEMS);
+        if all == 0 {
+            return Ok(page);
         }
+        let (from, mut after) = match &start {
+            None => (ObjectKey::default(), None),
+            Some(start) => match start.first_key() {
+                Some(first) => first,
+                None => return Ok(page),
+            },
+        };
+        if from < prefix {
+            after = None;
+        }
+        let mut range = RangeListing {
+            from: from.max(prefix.clone()),
+            prefix,
+            delimiter,
+            max: 0,
+        };
+        loop {
+            let shown = page.uploads.len() + page.prefixes.len();
+            range.max = as_u32((all - shown).max(1));
+            let from = range.from.clone();
+            let query = KeyQuery::ListUploads {
+                bucket: bucket.id,
+                list: range.clone(),
+                after,
+            };
+            let (found, rest) = match self.ask(bucket, from.as_bytes(), query).await? {
+                KeyAnswer::Uploads { page, rest } => (page, rest),
+                _ => return Err(ODD),
+            };
+            if shown == all && !(found.uploads.is_empty() && found.prefixes.is_empty()) {
+                page.next = last_upload_of(&page);
+                return Ok(page);
+            }
+            page.uploads.extend(found.uploads);
+            page.prefixes.extend(found.prefixes);
+            page.next = found.next;
+            match rest {
+                Some(rest) if page.next.is_none() => (range.from, after) = (rest, None),
+                _ => return Ok(page),
+            }
+        }
+    }
+}
+
+fn as_u32(items: usize) -> u32 {
+    u32::try_from(items).expect("a page is small")
+}
+
+/// Where a full page ends: after its last item, be it an object or a common prefix.
+fn last_of(page: &ListPage) -> Option<ListStart> {
+    let object = page.objects.last().map(|object| &object.key);
+    let prefix = page.prefixes.last();
+    if prefix > object {
+        prefix.cloned().map(ListStart::AfterPrefix)
+    } else {
+        object.cloned().map(ListStart::AfterKey)
+    }
+}
+
+/// As [`last_of`], of uploads.
+fn last_upload_of(page: &UploadPage) -> Option<UploadStart> {
+    let upload = page.uploads.last();
+    let prefix = page.prefixes.last();
+    if prefix > upload.map(|upload| &upload.key) {
+        prefix.cloned().map(UploadStart::AfterPrefix)
+    } else {
+        upload.map(|last| UploadStart::AfterUpload(last.key.clone(), last.upload.id))
     }
 }

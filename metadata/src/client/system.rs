@@ -7,9 +7,10 @@ use riquet_cluster::layout::Layout;
 use super::Client;
 use crate::command::{SystemCommand, SystemOutcome};
 use crate::error::Error;
-use crate::id::ClusterId;
+use crate::id::{ClusterId, GroupId};
 use crate::query::{ClusterState, SystemAnswer, SystemQuery};
 use crate::record::Account;
+use crate::voters::{VoterChange, VotersAnswer};
 
 const ODD: Error = Error::Protocol("an answer to another question");
 
@@ -36,6 +37,19 @@ impl Client {
             SystemOutcome::OtherCluster { cluster } => Err(Error::OtherCluster(cluster)),
             _ => Err(ODD),
         }
+    }
+
+    /// Changes who votes in a group, or asks who does. The groups are changed one by one: the
+    /// control group, and as many key groups as [`Self::cluster`] tells.
+    ///
+    /// # Errors
+    /// [`Error::Uncertain`] when it takes long: ask again, which goes on where it was.
+    pub async fn change_voters(
+        &self,
+        group: GroupId,
+        change: VoterChange,
+    ) -> Result<VotersAnswer, Error> {
+        self.inner.calls.change_voters(group, change).await
     }
 
     /// The cluster's id, layout and number of key groups.

@@ -11,7 +11,9 @@ use crate::command::{GarbageKey, KeyOutcome};
 use crate::id::{BlobId, BucketId, ObjectKey};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{BLOB_COMMIT_WINDOW_MS, EVICTIONS_PER_COMMAND};
-use crate::record::{BlobRecord, BlobRef, BlobState, Content, Debt, DebtRecord, Garbage};
+use crate::record::{
+    BlobRecord, BlobRef, BlobState, Content, Debt, DebtRecord, Garbage, Tombstone,
+};
 use crate::store::{Reader, StoreError, scan};
 
 /// When a blob's id was made, ms since 1970: the first 48 bits of a UUIDv7.
@@ -89,14 +91,30 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) fn abort_blob(&mut self, blob: BlobId) -> Result<KeyOutcome, StoreError> {
+    /// The tablet decides, as it does of the commit: where it can't take a commit now, but could
+    /// later or elsewhere, nothing may be promised.
+    pub(super) fn abort_blob(
+        &mut self,
+        blob: BlobId,
+        bucket: BucketId,
+        key: &ObjectKey,
+    ) -> Result<KeyOutcome, StoreError> {
+        match self.open_tablet_of(bucket, key.as_bytes())? {
+            // In a sealed tablet no commit succeeds any more.
+            Ok(_) | Err(KeyOutcome::TabletSealed) => {}
+            Err(refusal) => return Ok(refusal),
+        }
         if self.state.get(&keys::blob(blob))?.is_some() {
             return Ok(KeyOutcome::BlobCommitted);
         }
         // A blob past the window can't be committed anyway and needs no tombstone.
         if !self.is_too_old(blob) {
-            let since = self.header.clock_ms.to_be_bytes().to_vec();
-            self.state.put_bytes(keys::tombstone(blob), since);
+            let tombstone = Tombstone {
+                since_ms: self.header.clock_ms,
+                bucket,
+                key: key.clone(),
+            };
+            self.state.put(keys::tombstone(blob), &tombstone);
         }
         // Tombstones sort by their blobs' age, so the outdated ones come first.
         let from = keys::family(Family::Tombstone);

@@ -3,6 +3,12 @@
 //! The oldest outcomes are forgotten, by count and by time. A proposal no newer than the newest
 //! forgotten one could be a retry of it, so it is refused as expired: forgetting can make a late
 //! retry fail, never apply twice.
+//!
+//! A request belongs to one group for good: its client repeats it only there, and asks another
+//! group (or this one again, when a tablet was busy) only after an outcome of this one said that
+//! nothing was done, and as a new request. That outcome is remembered as all are, so no copy of the
+//! first request that is still on its way can be applied after it. Therefore a tablet may move to
+//! another group without the outcomes of its requests.
 
 use minicbor::{Decode, Encode};
 

@@ -5,14 +5,18 @@
 //! unordered maps. A group's time is the greatest proposal time it applied.
 
 mod blobs;
+mod changes;
 mod dedup;
 mod objects;
 mod system;
 mod tablets;
+mod transfer;
 mod uploads;
 
+pub(crate) use changes::bucket_of;
 pub(crate) use system::ClusterRecord;
 pub(crate) use tablets::tablet_of;
+pub(crate) use transfer::{copy, debts_of_tablet};
 
 use minicbor::{Decode, Encode};
 
@@ -110,6 +114,15 @@ impl<'a> Batch<'a> {
         Ok(outcome)
     }
 
+    /// Passes over the entries up to `index`, which are the log's own.
+    pub fn pass(&mut self, index: u64) {
+        assert!(
+            index > self.header.applied,
+            "entries are applied in order, each once"
+        );
+        self.header.applied = index;
+    }
+
     /// The changes, header included, to be stored atomically.
     pub fn finish(mut self) -> Changes {
         self.state.put(keys::header(), &self.header);
@@ -118,13 +131,13 @@ impl<'a> Batch<'a> {
 
     fn apply_keys(&mut self, command: &KeyCommand) -> Result<KeyOutcome, StoreError> {
         match command {
-            KeyCommand::OpenTablet { bucket, start, end } => {
-                self.open_tablet(*bucket, start, end.as_ref())
-            }
-            KeyCommand::SealTabletIfEmpty { bucket, start } => {
-                self.seal_tablet_if_empty(*bucket, start)
-            }
-            KeyCommand::SweepTablet { bucket, start } => self.sweep_tablet(*bucket, start),
+            KeyCommand::OpenTablet { bucket } => self.open_tablet(*bucket),
+            KeyCommand::Tablet {
+                bucket,
+                start,
+                change,
+                step,
+            } => self.tablet_step(*bucket, start, *change, step),
             KeyCommand::PutObject { bucket, put } => self.put_object(*bucket, put),
             KeyCommand::DeleteObject {
                 bucket,
@@ -141,7 +154,7 @@ impl<'a> Batch<'a> {
                 key,
                 upload,
             } => self.abort_upload(*bucket, key, *upload),
-            KeyCommand::AbortBlob { blob } => self.abort_blob(*blob),
+            KeyCommand::AbortBlob { blob, bucket, key } => self.abort_blob(*blob, *bucket, key),
             KeyCommand::RepayDebts { debts } => self.repay_debts(debts),
             KeyCommand::DropGarbage { entries } => self.drop_garbage(entries),
         }
@@ -166,8 +179,7 @@ fn must_remember(command: &Command) -> bool {
             | KeyCommand::CompleteUpload { .. }
             | KeyCommand::AbortUpload { .. } => true,
             KeyCommand::OpenTablet { .. }
-            | KeyCommand::SealTabletIfEmpty { .. }
-            | KeyCommand::SweepTablet { .. }
+            | KeyCommand::Tablet { .. }
             | KeyCommand::AbortBlob { .. }
             | KeyCommand::RepayDebts { .. }
             | KeyCommand::DropGarbage { .. } => false,

@@ -1,11 +1,13 @@
 //! Objects: stored, replaced, removed, under preconditions that are decided here.
 
 use super::Batch;
+use super::tablets::SizeChange;
+use crate::codec::Record;
 use crate::command::{KeyOutcome, Preconditions, PutObject, Stored, TagMatch};
 use crate::id::{BucketId, ObjectKey};
 use crate::keys;
 use crate::record::{ETag, ObjectBody, ObjectHead};
-use crate::store::StoreError;
+use crate::store::{Reader, StoreError, decode};
 
 impl TagMatch {
     fn matches(&self, etag: &ETag) -> bool {
@@ -51,9 +53,10 @@ impl Batch<'_> {
         bucket: BucketId,
         put: &PutObject,
     ) -> Result<KeyOutcome, StoreError> {
-        if let Some(refusal) = self.tablet_refuses(bucket, put.key.as_bytes())? {
-            return Ok(refusal);
-        }
+        let tablet = match self.open_tablet_of(bucket, put.key.as_bytes())? {
+            Ok(tablet) => tablet,
+            Err(refusal) => return Ok(refusal),
+        };
         let current = self.current_head(bucket, &put.key)?;
         if let Some(refusal) = put.preconditions.refuse_store(current.as_ref()) {
             return Ok(refusal);
@@ -62,13 +65,14 @@ impl Batch<'_> {
             return Ok(KeyOutcome::BlobRefused { blob });
         }
         self.commit_blobs(bucket, &put.key, &put.version.body.content, &put.debts);
-        let stored = self.replace_object(
+        let (stored, grown) = self.replace_object(
             bucket,
             &put.key,
             current.as_ref(),
             put.version.head.clone(),
             &put.version.body,
         )?;
+        self.count(bucket, tablet, grown);
         Ok(KeyOutcome::Stored(stored))
     }
 
@@ -78,9 +82,10 @@ impl Batch<'_> {
         key: &ObjectKey,
         preconditions: &Preconditions,
     ) -> Result<KeyOutcome, StoreError> {
-        if let Some(refusal) = self.tablet_refuses(bucket, key.as_bytes())? {
-            return Ok(refusal);
-        }
+        let tablet = match self.open_tablet_of(bucket, key.as_bytes())? {
+            Ok(tablet) => tablet,
+            Err(refusal) => return Ok(refusal),
+        };
         // S3 counts a deletion of what is not there as done, whatever its preconditions.
         let Some(head) = self.current_head(bucket, key)? else {
             return Ok(KeyOutcome::Deleted { existed: false });
@@ -88,8 +93,9 @@ impl Batch<'_> {
         if !preconditions.hold_of(&head) {
             return Ok(KeyOutcome::PreconditionFailed);
         }
-        self.discard_version(bucket, key, &head)?;
+        let shrunk = self.discard_version(bucket, key, &head)?;
         self.state.delete(keys::current(bucket, key.as_bytes()));
+        self.count(bucket, tablet, shrunk);
         Ok(KeyOutcome::Deleted { existed: true })
     }
 
@@ -109,33 +115,53 @@ impl Batch<'_> {
         replaced: Option<&ObjectHead>,
         mut head: ObjectHead,
         body: &ObjectBody,
-    ) -> Result<Stored, StoreError> {
-        if let Some(replaced) = replaced {
-            self.discard_version(bucket, key, replaced)?;
-        }
+    ) -> Result<(Stored, SizeChange), StoreError> {
+        let shrunk = match replaced {
+            Some(replaced) => self.discard_version(bucket, key, replaced)?,
+            None => SizeChange::default(),
+        };
         head.size_bytes = body.content.size_bytes();
         head.sequence = self.next_sequence();
         head.modified_ms = self.header.clock_ms;
-        self.state
-            .put(keys::body(bucket, key.as_bytes(), head.sequence), body);
-        self.state.put(keys::current(bucket, key.as_bytes()), &head);
-        Ok(Stored {
+        let body_key = keys::body(bucket, key.as_bytes(), head.sequence);
+        let head_key = keys::current(bucket, key.as_bytes());
+        let (body, head_bytes) = (body.to_bytes(), head.to_bytes());
+        let bytes = body_key.len() + body.len() + head_key.len() + head_bytes.len();
+        self.state.put_bytes(body_key, body);
+        self.state.put_bytes(head_key, head_bytes);
+        let stored = Stored {
             sequence: head.sequence,
             modified_ms: head.modified_ms,
-        })
+        };
+        let grown = SizeChange {
+            keys: shrunk.keys + 1,
+            bytes: shrunk.bytes + signed(bytes),
+        };
+        Ok((stored, grown))
     }
 
+    /// Discards the current version, whose head the caller replaces or removes.
     fn discard_version(
         &mut self,
         bucket: BucketId,
         key: &ObjectKey,
         head: &ObjectHead,
-    ) -> Result<(), StoreError> {
+    ) -> Result<SizeChange, StoreError> {
         let stored = keys::body(bucket, key.as_bytes(), head.sequence);
-        let body = self.state.record::<ObjectBody>(&stored)?;
-        let body = body.expect("every head has a body");
+        let bytes = self.state.get(&stored)?.expect("every head has a body");
+        let body: ObjectBody = decode(&stored, &bytes)?;
+        let head_key = keys::current(bucket, key.as_bytes());
+        let head_bytes = head_key.len() + head.to_bytes().len();
         self.discard_all(body.content.blobs())?;
+        let removed = stored.len() + bytes.len() + head_bytes;
         self.state.delete(stored);
-        Ok(())
+        Ok(SizeChange {
+            keys: -1,
+            bytes: -signed(removed),
+        })
     }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).expect("a record is smaller than that")
 }

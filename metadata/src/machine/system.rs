@@ -6,7 +6,7 @@ use riquet_cluster::layout::Layout;
 use super::Batch;
 use crate::codec::Record;
 use crate::command::{SystemCommand, SystemOutcome};
-use crate::id::{BucketId, ClusterId, GroupId, ObjectKey};
+use crate::id::{BucketId, ChangeId, ClusterId, GroupId, ObjectKey};
 use crate::keys;
 use crate::record::{Account, Bucket, TabletPlace};
 use crate::store::StoreError;
@@ -69,7 +69,12 @@ impl Batch<'_> {
                 owner,
                 region,
             } => self.create_bucket(present.key_groups, name, owner, region),
-            SystemCommand::DeleteBucket { name, id } => self.delete_bucket(name, *id),
+            SystemCommand::BeginChange { bucket, kind } => {
+                self.begin_change(present.key_groups, *bucket, kind)
+            }
+            SystemCommand::CommitChange { bucket, change } => self.commit_change(*bucket, *change),
+            SystemCommand::CancelChange { bucket, change } => self.cancel_change(*bucket, *change),
+            SystemCommand::EndChange { bucket, change } => self.end_change(*bucket, *change),
         }
     }
 
@@ -123,6 +128,7 @@ impl Batch<'_> {
             tablets: vec![TabletPlace {
                 start: ObjectKey::default(),
                 group: GroupId(1 + turn),
+                since: ChangeId::default(),
             }],
         };
         self.state.put(keys::bucket(name), &bucket);
@@ -131,15 +137,5 @@ impl Batch<'_> {
         self.state
             .put_bytes(keys::owned_bucket(owner, name), Vec::new());
         Ok(SystemOutcome::BucketCreated { bucket })
-    }
-
-    fn delete_bucket(&mut self, name: &str, id: BucketId) -> Result<SystemOutcome, StoreError> {
-        let bucket = self.state.record::<Bucket>(&keys::bucket(name))?;
-        if let Some(bucket) = bucket.filter(|bucket| bucket.id == id) {
-            self.state.delete(keys::bucket(name));
-            self.state.delete(keys::bucket_name(id));
-            self.state.delete(keys::owned_bucket(&bucket.owner, name));
-        }
-        Ok(SystemOutcome::BucketDeleted)
     }
 }

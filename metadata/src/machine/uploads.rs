@@ -1,6 +1,7 @@
 //! Multipart uploads: begun, filled part by part, completed into an object or aborted.
 
 use super::Batch;
+use super::tablets::SizeChange;
 use crate::command::{CompleteUpload, CreateUpload, KeyOutcome, PutPart, Stored};
 use crate::id::{BucketId, ObjectKey, UploadId};
 use crate::keys::{self, end_of};
@@ -16,9 +17,10 @@ impl Batch<'_> {
         bucket: BucketId,
         create: &CreateUpload,
     ) -> Result<KeyOutcome, StoreError> {
-        if let Some(refusal) = self.tablet_refuses(bucket, create.key.as_bytes())? {
-            return Ok(refusal);
-        }
+        let tablet = match self.open_tablet_of(bucket, create.key.as_bytes())? {
+            Ok(tablet) => tablet,
+            Err(refusal) => return Ok(refusal),
+        };
         let initiated_ms = self.header.clock_ms;
         let upload = Upload {
             initiated_ms,
@@ -28,6 +30,7 @@ impl Batch<'_> {
             keys::upload(bucket, create.key.as_bytes(), upload.id),
             &upload,
         );
+        self.count(bucket, tablet, SizeChange::default());
         Ok(KeyOutcome::UploadCreated { initiated_ms })
     }
 
@@ -37,9 +40,10 @@ impl Batch<'_> {
         put: &PutPart,
     ) -> Result<KeyOutcome, StoreError> {
         let key = put.key.as_bytes();
-        if let Some(refusal) = self.tablet_refuses(bucket, key)? {
-            return Ok(refusal);
-        }
+        let tablet = match self.open_tablet_of(bucket, key)? {
+            Ok(tablet) => tablet,
+            Err(refusal) => return Ok(refusal),
+        };
         if self
             .state
             .get(&keys::upload(bucket, key, put.upload))?
@@ -66,6 +70,7 @@ impl Batch<'_> {
             ..put.part.clone()
         };
         self.state.put(stored, &part);
+        self.count(bucket, tablet, SizeChange::default());
         Ok(KeyOutcome::PartStored { modified_ms })
     }
 
@@ -75,9 +80,10 @@ impl Batch<'_> {
         complete: &CompleteUpload,
     ) -> Result<KeyOutcome, StoreError> {
         let key = complete.key.as_bytes();
-        if let Some(refusal) = self.tablet_refuses(bucket, key)? {
-            return Ok(refusal);
-        }
+        let tablet = match self.open_tablet_of(bucket, key)? {
+            Ok(tablet) => tablet,
+            Err(refusal) => return Ok(refusal),
+        };
         let stored_upload = keys::upload(bucket, key, complete.upload);
         let Some(upload) = self.state.record::<Upload>(&stored_upload)? else {
             return self.completed_before(bucket, complete);
@@ -121,7 +127,9 @@ impl Batch<'_> {
             delete_marker: false,
             version: None,
         };
-        let stored = self.replace_object(bucket, &complete.key, current.as_ref(), head, &body)?;
+        let (stored, grown) =
+            self.replace_object(bucket, &complete.key, current.as_ref(), head, &body)?;
+        self.count(bucket, tablet, grown);
         self.remember_completed(bucket, complete, stored)?;
         Ok(completed(complete.etag, stored, &complete.checksums))
     }
@@ -132,9 +140,10 @@ impl Batch<'_> {
         key: &ObjectKey,
         upload: UploadId,
     ) -> Result<KeyOutcome, StoreError> {
-        if let Some(refusal) = self.tablet_refuses(bucket, key.as_bytes())? {
-            return Ok(refusal);
-        }
+        let tablet = match self.open_tablet_of(bucket, key.as_bytes())? {
+            Ok(tablet) => tablet,
+            Err(refusal) => return Ok(refusal),
+        };
         let stored = keys::upload(bucket, key.as_bytes(), upload);
         if self.state.get(&stored)?.is_none() {
             return Ok(KeyOutcome::NoSuchUpload);
@@ -145,6 +154,7 @@ impl Batch<'_> {
                 .delete(keys::part(bucket, key.as_bytes(), upload, part.number));
         }
         self.state.delete(stored);
+        self.count(bucket, tablet, SizeChange::default());
         Ok(KeyOutcome::UploadAborted)
     }
 
@@ -213,7 +223,9 @@ impl Batch<'_> {
             let record = self.state.record::<CompletedUpload>(&oldest)?;
             let record = record.expect("every entry of the queue has its record");
             let count = self.header.completed_next - self.header.completed_first;
-            let expired = self.header.clock_ms - record.modified_ms > COMPLETED_UPLOAD_MS;
+            // A tablet that moved here may have brought completions of a group whose clock is ahead.
+            let age_ms = self.header.clock_ms.saturating_sub(record.modified_ms);
+            let expired = age_ms > COMPLETED_UPLOAD_MS;
             if count <= COMPLETED_UPLOADS && !expired {
                 break;
             }

@@ -1,25 +1,33 @@
 //! Listings: a walk over stored keys that jumps over what a common prefix stands for, so that a
 //! page costs what it shows, however many keys lie under its prefixes.
+//!
+//! A walk stays within the tablets that the group has, one after the other while they follow each
+//! other without a gap; where they end, or where it jumped to keys of another group, it says from
+//! which key on to ask elsewhere. A common prefix is jumped over whole, so it is shown once, also
+//! when it spans several tablets.
 
 use crate::codec::CodecError;
 use crate::id::{BucketId, ObjectKey, UploadId};
-use crate::keys::{self, Family, end_of};
+use crate::keys::{self, Family, after_prefix, end_of};
+use crate::machine::tablet_of;
 use crate::query::{
-    ListPage, ListRequest, ListStart, ListedObject, ListedUpload, UploadPage, UploadStart,
+    KeyAnswer, ListPage, ListStart, ListedObject, ListedUpload, RangeListing, UploadPage,
+    UploadStart,
 };
-use crate::store::{Reader, StoreError, damaged, decode};
+use crate::store::{Cursor, Reader, StoreError, damaged, decode};
 
-use super::{following, page};
+use super::{following, page, readable, refusal};
 
-/// What a walk looks for.
+/// What a walk looks for, and where.
 struct Walk<'a> {
+    view: &'a dyn Reader,
     family: Family,
     bucket: BucketId,
-    prefix: &'a [u8],
-    delimiter: &'a [u8],
-    /// The stored key to begin at; none: where the prefix begins.
-    from: Option<Vec<u8>>,
-    max: usize,
+    list: &'a RangeListing,
+    /// The end of the tablets that the walk is known to be in; none: the bucket's end.
+    until: Option<ObjectKey>,
+    /// The same as a stored key.
+    limit: Option<Vec<u8>>,
 }
 
 /// What a walk meets: an entry or a common prefix.
@@ -32,29 +40,46 @@ enum Item {
     Prefix(Vec<u8>),
 }
 
+/// How a walk ended.
+#[derive(PartialEq)]
+enum End {
+    /// Everything was looked at.
+    All,
+    /// There are more items than were asked.
+    More,
+    /// The group's tablets end before this key.
+    Elsewhere(ObjectKey),
+}
+
 impl Walk<'_> {
-    /// The first `max` items in order, and whether there are more.
-    fn run(&self, view: &dyn Reader) -> Result<(Vec<Item>, bool), StoreError> {
+    /// The first items in order.
+    fn run(&mut self, start: &[u8]) -> Result<(Vec<Item>, End), StoreError> {
         let mut items = Vec::new();
-        if self.max == 0 {
-            return Ok((items, false));
+        let max = page(self.list.max);
+        if max == 0 {
+            return Ok((items, End::All));
         }
-        let begin = keys::of_prefix(self.family, self.bucket, self.prefix);
-        let end = end_of(&begin);
-        let mut cursor = view.cursor(&end);
-        cursor.seek(self.from.as_ref().map_or(&begin, |from| from.max(&begin)))?;
+        let end = end_of(&self.stored(self.list.prefix.as_bytes()));
+        let mut cursor = self.view.cursor(&end);
+        cursor.seek(start)?;
         while let Some((stored, value)) = cursor.entry()
             && stored < end.as_slice()
         {
-            if items.len() == self.max {
-                return Ok((items, true));
+            if !self.reaches(stored)? {
+                return Ok((items, self.end()));
+            }
+            if items.len() == max {
+                return Ok((items, End::More));
             }
             let (key, _) = keys::object_key(stored)
                 .ok_or_else(|| damaged(stored, CodecError::Malformed("the key".to_owned())))?;
             match self.common_prefix(&key) {
                 Some(common) => {
-                    cursor.seek(&end_of(&keys::of_prefix(self.family, self.bucket, &common)))?;
+                    let next = self.jump(cursor.as_mut(), &common)?;
                     items.push(Item::Prefix(common));
+                    if let Some(end) = next {
+                        return Ok((items, end));
+                    }
                 }
                 None => {
                     items.push(Item::Entry {
@@ -66,45 +91,144 @@ impl Walk<'_> {
                 }
             }
         }
-        Ok((items, false))
+        while self.go_on()? {}
+        Ok((items, self.end()))
+    }
+
+    fn stored(&self, key: &[u8]) -> Vec<u8> {
+        keys::of_prefix(self.family, self.bucket, key)
+    }
+
+    /// Whether the group's tablets go on without a gap up to the entry at `stored`.
+    fn reaches(&mut self, stored: &[u8]) -> Result<bool, StoreError> {
+        loop {
+            let within = self
+                .limit
+                .as_ref()
+                .is_none_or(|limit| stored < limit.as_slice());
+            if within || !self.go_on()? {
+                return Ok(within);
+            }
+        }
+    }
+
+    fn set_until(&mut self, until: Option<ObjectKey>) {
+        self.limit = until.as_ref().map(|until| self.stored(until.as_bytes()));
+        self.until = until;
+    }
+
+    /// Goes on into the next tablet, if the group has it and there can be something to show.
+    fn go_on(&mut self) -> Result<bool, StoreError> {
+        let Some(until) = &self.until else {
+            return Ok(false);
+        };
+        if self.is_past_prefix(until) {
+            return Ok(false);
+        }
+        let next = tablet_of(self.view, self.bucket, until.as_bytes())?;
+        let Some(next) = next.filter(readable) else {
+            return Ok(false);
+        };
+        self.set_until(next.range.end);
+        Ok(true)
+    }
+
+    fn is_past_prefix(&self, key: &ObjectKey) -> bool {
+        after_prefix(self.list.prefix.as_bytes()).is_some_and(|past| key.as_bytes() >= &past[..])
+    }
+
+    /// How a walk that met the end of the group's tablets, or of its entries, ended.
+    fn end(&self) -> End {
+        match &self.until {
+            Some(until) if !self.is_past_prefix(until) => End::Elsewhere(until.clone()),
+            _ => End::All,
+        }
+    }
+
+    /// Jumps over everything that begins with `common`; how the walk ended, if it did.
+    fn jump(
+        &mut self,
+        cursor: &mut (dyn Cursor + '_),
+        common: &[u8],
+    ) -> Result<Option<End>, StoreError> {
+        let Some(past) = after_prefix(common).map(ObjectKey::from) else {
+            return Ok(Some(End::All));
+        };
+        if self.is_past_prefix(&past) {
+            return Ok(Some(End::All));
+        }
+        let left = |until: &ObjectKey| *until <= past;
+        if self.until.as_ref().is_some_and(left) {
+            // The tablets in between hold nothing but the prefix.
+            let tablet = tablet_of(self.view, self.bucket, past.as_bytes())?;
+            match tablet.filter(readable) {
+                Some(tablet) => self.set_until(tablet.range.end),
+                None => return Ok(Some(End::Elsewhere(past))),
+            }
+        }
+        cursor.seek(&self.stored(past.as_bytes()))?;
+        Ok(None)
     }
 
     /// The key up to and with the first delimiter after the prefix, if it has one.
     fn common_prefix(&self, key: &[u8]) -> Option<Vec<u8>> {
-        if self.delimiter.is_empty() {
+        let (prefix, delimiter) = (self.list.prefix.as_bytes(), self.list.delimiter.as_bytes());
+        if delimiter.is_empty() {
             return None;
         }
-        let rest = &key[self.prefix.len()..];
+        let rest = &key[prefix.len()..];
         let at = rest
-            .windows(self.delimiter.len())
-            .position(|window| window == self.delimiter)?;
-        Some(key[..self.prefix.len() + at + self.delimiter.len()].to_vec())
+            .windows(delimiter.len())
+            .position(|window| window == delimiter)?;
+        Some(key[..prefix.len() + at + delimiter.len()].to_vec())
     }
+}
+
+/// A walk that begins in the tablet of `list.from`, or what to answer.
+fn walk<'a>(
+    view: &'a dyn Reader,
+    family: Family,
+    bucket: BucketId,
+    list: &'a RangeListing,
+) -> Result<Result<Walk<'a>, KeyAnswer>, StoreError> {
+    let tablet = tablet_of(view, bucket, list.from.as_bytes())?;
+    Ok(match tablet {
+        Some(tablet) if readable(&tablet) => {
+            let mut walk = Walk {
+                view,
+                family,
+                bucket,
+                list,
+                until: None,
+                limit: None,
+            };
+            walk.set_until(tablet.range.end);
+            Ok(walk)
+        }
+        other => Err(refusal(other.as_ref())),
+    })
+}
+
+/// The stored key of the first key that can be listed.
+fn first(family: Family, bucket: BucketId, list: &RangeListing) -> Vec<u8> {
+    let from = (&list.from).max(&list.prefix);
+    keys::of_prefix(family, bucket, from.as_bytes())
 }
 
 /// A page of current objects.
 pub(super) fn objects(
     view: &dyn Reader,
     bucket: BucketId,
-    list: &ListRequest,
-) -> Result<ListPage, StoreError> {
+    list: &RangeListing,
+) -> Result<KeyAnswer, StoreError> {
     let family = Family::Current;
-    let walk = Walk {
-        family,
-        bucket,
-        prefix: list.prefix.as_bytes(),
-        delimiter: list.delimiter.as_bytes(),
-        from: list.start.as_ref().map(|start| match start {
-            ListStart::AfterKey(key) => following(keys::current(bucket, key.as_bytes())),
-            ListStart::AfterPrefix(prefix) => {
-                end_of(&keys::of_prefix(family, bucket, prefix.as_bytes()))
-            }
-        }),
-        max: page(list.max),
+    let mut walk = match walk(view, family, bucket, list)? {
+        Ok(walk) => walk,
+        Err(refusal) => return Ok(refusal),
     };
-    let (items, more) = walk.run(view)?;
+    let (items, end) = walk.run(&first(family, bucket, list))?;
     let mut page = ListPage::default();
-    if more {
+    if end == End::More {
         page.next = items.last().map(|item| match item {
             Item::Entry { key, .. } => ListStart::AfterKey(ObjectKey::from(key.as_slice())),
             Item::Prefix(prefix) => ListStart::AfterPrefix(ObjectKey::from(prefix.as_slice())),
@@ -119,42 +243,40 @@ pub(super) fn objects(
             Item::Prefix(prefix) => page.prefixes.push(prefix.into()),
         }
     }
-    Ok(page)
+    let rest = rest(end);
+    Ok(KeyAnswer::Objects { page, rest })
 }
 
-/// A page of uploads in progress.
+/// A page of uploads in progress; of the first key only those after `after`.
 pub(super) fn uploads(
     view: &dyn Reader,
     bucket: BucketId,
-    prefix: &[u8],
-    delimiter: &[u8],
-    start: Option<&UploadStart>,
-    max: usize,
-) -> Result<UploadPage, StoreError> {
+    list: &RangeListing,
+    after: Option<UploadId>,
+) -> Result<KeyAnswer, StoreError> {
     let family = Family::Upload;
-    let walk = Walk {
-        family,
-        bucket,
-        prefix,
-        delimiter,
-        from: start.map(|start| match start {
-            UploadStart::AfterKey(key) => end_of(&keys::of_key(family, bucket, key.as_bytes())),
-            UploadStart::AfterUpload(key, upload) => {
-                following(keys::upload(bucket, key.as_bytes(), *upload))
-            }
-            UploadStart::AfterPrefix(prefix) => {
-                end_of(&keys::of_prefix(family, bucket, prefix.as_bytes()))
-            }
-        }),
-        max,
+    let mut walk = match walk(view, family, bucket, list)? {
+        Ok(walk) => walk,
+        Err(refusal) => return Ok(refusal),
     };
-    let (items, more) = walk.run(view)?;
+    let mut start = first(family, bucket, list);
+    if let Some(upload) = after {
+        start = start.max(following(keys::upload(
+            bucket,
+            list.from.as_bytes(),
+            upload,
+        )));
+    }
+    let (items, end) = walk.run(&start)?;
     let mut page = UploadPage::default();
     for item in items {
         match item {
             Item::Entry { key, stored, value } => {
                 let upload: crate::record::Upload = decode(&stored, &value)?;
-                page.next = Some(after_upload(&key, upload.id));
+                page.next = Some(UploadStart::AfterUpload(
+                    ObjectKey::from(key.as_slice()),
+                    upload.id,
+                ));
                 page.uploads.push(ListedUpload {
                     key: key.into(),
                     upload,
@@ -166,12 +288,16 @@ pub(super) fn uploads(
             }
         }
     }
-    if !more {
+    if end != End::More {
         page.next = None;
     }
-    Ok(page)
+    let rest = rest(end);
+    Ok(KeyAnswer::Uploads { page, rest })
 }
 
-fn after_upload(key: &[u8], upload: UploadId) -> UploadStart {
-    UploadStart::AfterUpload(ObjectKey::from(key), upload)
+fn rest(end: End) -> Option<ObjectKey> {
+    match end {
+        End::All | End::More => None,
+        End::Elsewhere(key) => Some(key),
+    }
 }

@@ -1,18 +1,19 @@
 //! How queries are answered from one consistent view of a group's records.
 
 mod list;
+mod tablets;
 
 use crate::id::{BlobId, BucketId, DiskId, GroupId, ObjectKey, UploadId};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{PAGE_ITEMS, PARTS};
-use crate::machine::{ClusterRecord, read_header, tablet_of};
+use crate::machine::{ClusterRecord, bucket_of, read_header, tablet_of};
 use crate::query::{
     Answer, ClusterState, DEBTS_COUNTED, DebtCount, KeyAnswer, KeyQuery, ListedDebt, PartPage,
     Query, SystemAnswer, SystemQuery,
 };
 use crate::record::{
-    Account, BlobRecord, Bucket, Debt, DebtRecord, Garbage, ObjectHead, ObjectVersion, TabletState,
-    Upload,
+    Account, BlobRecord, Change, Debt, DebtRecord, Garbage, ObjectHead, ObjectVersion, Tablet,
+    TabletState, Upload,
 };
 use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 
@@ -47,6 +48,10 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
             SystemAnswer::Account(get(view, &keys::account(access_key))?)
         }
         SystemQuery::Accounts { after, max } => accounts(view, after.as_deref(), page(*max))?,
+        SystemQuery::Change { bucket } => {
+            SystemAnswer::Change(get(view, &keys::change(*bucket))?.map(Box::new))
+        }
+        SystemQuery::Changes { after, max } => changes(view, *after, page(*max))?,
         // The service waits; the answer is the same.
         SystemQuery::Cluster | SystemQuery::WaitLayout { .. } => {
             let record = get::<ClusterRecord>(view, &keys::cluster())?;
@@ -63,14 +68,7 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
 
 fn bucket_by_id(view: &dyn Reader, id: BucketId) -> Result<SystemAnswer, StoreError> {
     let was_allocated = id.0 >= 1 && id.0 <= read_header(view)?.last_bucket;
-    let bucket = match view.get(&keys::bucket_name(id))? {
-        None => None,
-        Some(name) => {
-            let mut key = keys::family(Family::Bucket);
-            key.extend_from_slice(&name);
-            get::<Bucket>(view, &key)?
-        }
-    };
+    let bucket = bucket_of(view, id)?;
     Ok(SystemAnswer::BucketById {
         bucket,
         was_allocated,
@@ -126,6 +124,24 @@ fn accounts(
     })
 }
 
+fn changes(
+    view: &dyn Reader,
+    after: Option<BucketId>,
+    max: usize,
+) -> Result<SystemAnswer, StoreError> {
+    let family = keys::family(Family::Change);
+    let from = after.map_or_else(|| family.clone(), |after| following(keys::change(after)));
+    let found = scan(view, &from, &end_of(&family), max + 1)?;
+    let changes = found
+        .iter()
+        .take(max)
+        .map(|(key, value)| decode::<Change>(key, value));
+    Ok(SystemAnswer::Changes {
+        changes: changes.collect::<Result<_, _>>()?,
+        more: found.len() > max,
+    })
+}
+
 /// The least key above `key`.
 fn following(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
@@ -133,46 +149,30 @@ fn following(mut key: Vec<u8>) -> Vec<u8> {
 }
 
 fn keys_query(view: &dyn Reader, query: &KeyQuery) -> Result<KeyAnswer, StoreError> {
-    let tablet = match query {
+    let key = match query {
         KeyQuery::GetObject { bucket, key }
         | KeyQuery::GetUpload { bucket, key, .. }
         | KeyQuery::ListParts { bucket, key, .. } => Some((*bucket, key.as_bytes())),
-        KeyQuery::ListObjects { bucket, list } | KeyQuery::ListVersions { bucket, list } => {
-            Some((*bucket, list.prefix.as_bytes()))
-        }
-        KeyQuery::ListUploads { bucket, prefix, .. } => Some((*bucket, prefix.as_bytes())),
-        KeyQuery::DebtCounts
-        | KeyQuery::ListDebts { .. }
-        | KeyQuery::ListGarbage { .. }
-        | KeyQuery::Blob { .. } => None,
+        // A listing finds its tablets as it goes; the others do not mind.
+        _ => None,
     };
-    if let Some((bucket, key)) = tablet {
-        match tablet_of(view, bucket, key)?.map(|tablet| tablet.state) {
-            Some(TabletState::Open) => {}
-            Some(TabletState::Sealed) => return Ok(KeyAnswer::TabletSealed),
-            None => return Ok(KeyAnswer::NoTablet),
+    if let Some((bucket, key)) = key {
+        let tablet = tablet_of(view, bucket, key)?;
+        if !tablet.as_ref().is_some_and(readable) {
+            return Ok(refusal(tablet.as_ref()));
         }
     }
     Ok(match query {
         KeyQuery::GetObject { bucket, key } => KeyAnswer::Object(object(view, *bucket, key)?),
         // Without versioning a bucket's versions are its current objects.
         KeyQuery::ListObjects { bucket, list } | KeyQuery::ListVersions { bucket, list } => {
-            KeyAnswer::Objects(list::objects(view, *bucket, list)?)
+            list::objects(view, *bucket, list)?
         }
         KeyQuery::ListUploads {
             bucket,
-            prefix,
-            delimiter,
-            start,
-            max,
-        } => KeyAnswer::Uploads(list::uploads(
-            view,
-            *bucket,
-            prefix.as_bytes(),
-            delimiter.as_bytes(),
-            start.as_ref(),
-            page(*max),
-        )?),
+            list,
+            after,
+        } => list::uploads(view, *bucket, list, *after)?,
         KeyQuery::GetUpload {
             bucket,
             key,
@@ -193,7 +193,45 @@ fn keys_query(view: &dyn Reader, query: &KeyQuery) -> Result<KeyAnswer, StoreErr
         KeyQuery::Blob { blob } => {
             KeyAnswer::Blob(get::<BlobRecord>(view, &keys::blob(*blob))?.map(Box::new))
         }
+        KeyQuery::Tablet { bucket, key } => {
+            KeyAnswer::Tablet(tablet_of(view, *bucket, key.as_bytes())?.map(Box::new))
+        }
+        KeyQuery::Tablets { after, max } => tablets::tablets(view, after.as_ref(), page(*max))?,
+        KeyQuery::CountKeys {
+            bucket,
+            from,
+            until,
+            max,
+        } => tablets::count(view, *bucket, from, until.as_ref(), *max)?,
+        KeyQuery::CopyTablet {
+            bucket,
+            start,
+            change,
+            position,
+        } => tablets::records(view, *bucket, start, *change, position)?,
+        KeyQuery::DebtsOfTablet {
+            bucket,
+            start,
+            change,
+            after,
+        } => tablets::debts(view, *bucket, start, *change, after.as_ref())?,
     })
+}
+
+/// Whether a tablet can be read: while its records are copied elsewhere it still is the one that
+/// has them.
+fn readable(tablet: &Tablet) -> bool {
+    matches!(tablet.state, TabletState::Open | TabletState::Frozen)
+}
+
+/// What a query meets where the tablet can't be read.
+fn refusal(tablet: Option<&Tablet>) -> KeyAnswer {
+    match tablet.map(|tablet| &tablet.state) {
+        None => KeyAnswer::NoTablet,
+        Some(TabletState::Sealed) => KeyAnswer::TabletSealed,
+        Some(TabletState::Moved { to, .. }) => KeyAnswer::TabletMoved { to: *to },
+        Some(_) => KeyAnswer::TabletBusy,
+    }
 }
 
 fn object(

@@ -1,20 +1,13 @@
-//! One voter on RocksDB.
+//! Records on RocksDB: one database per group, without a log of its own.
 //!
-//! ```text
-//! DIR/log          entries of all groups, synced before anything is applied
-//! DIR/state/NNNN   records of group NNNN, one database each, without a log of their own
-//! ```
-//!
-//! A group's records and its applied index are changed by one atomic batch, so a state database
-//! is at every moment, and after every crash, exactly what its log was up to some entry. Opening
-//! applies the entries after that one. The log is shortened only up to what is flushed.
+//! A group's records and its applied index are changed by one atomic batch, so a database is at
+//! every moment, and after every crash, exactly what its group's log was up to some entry.
 
-mod log;
 mod options;
-mod solo;
 mod state;
 
-pub use solo::SoloLog;
+pub(crate) use options::Shared;
+pub(crate) use state::StateStore;
 
 use crate::store::StoreError;
 

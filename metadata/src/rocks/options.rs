@@ -21,13 +21,13 @@ const OPEN_FILES: i32 = 128;
 const BLOOM_BITS: f64 = 10.0;
 
 /// Memory shared by all groups of a voter.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     cache: Cache,
     buffers: WriteBufferManager,
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             cache: Cache::new_lru_cache(BLOCK_CACHE_BYTES),
             // Past the bound the largest buffer is flushed; writers are not stalled.
@@ -65,7 +65,7 @@ impl Shared {
         options
     }
 
-    pub(super) fn log(&self) -> Options {
+    pub(crate) fn log(&self) -> Options {
         let mut options = self.base();
         options.set_write_buffer_size(LOG_BUFFER_BYTES);
         // A torn last write was never acknowledged. Damage before it may have been: refuse to

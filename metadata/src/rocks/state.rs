@@ -1,32 +1,69 @@
 //! A group's records.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rocksdb::{DB, DBRawIterator, FlushOptions, ReadOptions, Snapshot, WriteBatch, WriteOptions};
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{DB, DBRawIterator, ReadOptions, Snapshot, WriteBatch, WriteOptions};
 
 use super::engine;
 use super::options::Shared;
-use crate::machine::read_header;
 use crate::store::{Changes, Cursor, Reader, StoreError};
 
 /// The database of one group.
-pub(super) struct StateStore {
-    db: DB,
+pub(crate) struct StateStore {
+    db: Option<DB>,
+    path: PathBuf,
+    /// Whether its folder goes with it.
+    is_outdated: AtomicBool,
 }
 
 impl StateStore {
-    pub(super) fn open(path: &Path, shared: &Shared) -> Result<Self, StoreError> {
+    /// Opens or makes it.
+    pub(crate) fn open(path: &Path, shared: &Shared) -> Result<Self, StoreError> {
         let db = DB::open(&shared.state(), path).map_err(engine)?;
-        Ok(Self { db })
+        Ok(Self::of(db, path))
+    }
+
+    /// Opens one that nobody changes, such as a checkpoint.
+    pub(crate) fn open_to_read(path: &Path, shared: &Shared) -> Result<Self, StoreError> {
+        let mut options = shared.state();
+        options.create_if_missing(false);
+        let db = DB::open_for_read_only(&options, path, false).map_err(engine)?;
+        Ok(Self::of(db, path))
+    }
+
+    fn of(db: DB, path: &Path) -> Self {
+        Self {
+            db: Some(db),
+            path: path.to_owned(),
+            is_outdated: AtomicBool::new(false),
+        }
+    }
+
+    fn db(&self) -> &DB {
+        self.db.as_ref().expect("open until dropped")
+    }
+
+    /// Makes a copy of its files in a new folder, by hard links. All that is committed is durable
+    /// after it, and in the copy.
+    pub(crate) fn checkpoint(&self, path: &Path) -> Result<(), StoreError> {
+        let checkpoint = Checkpoint::new(self.db()).map_err(engine)?;
+        checkpoint.create_checkpoint(path).map_err(engine)
+    }
+
+    /// Has its folder removed once its last reader is done.
+    pub(crate) fn remove_when_closed(&self) {
+        self.is_outdated.store(true, Ordering::Release);
     }
 
     /// The present state, which later commits do not alter.
-    pub(super) fn view(&self) -> View<'_> {
-        View(self.db.snapshot())
+    pub(crate) fn view(&self) -> View<'_> {
+        View(self.db().snapshot())
     }
 
     /// Stores a batch of changes atomically. Durable once flushed; until then the log has it.
-    pub(super) fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+    pub(crate) fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
         for (key, change) in changes {
             match change {
@@ -36,25 +73,23 @@ impl StateStore {
         }
         let mut options = WriteOptions::default();
         options.disable_wal(true);
-        self.db.write_opt(batch, &options).map_err(engine)
+        self.db().write_opt(batch, &options).map_err(engine)
     }
+}
 
-    pub(super) fn applied(&self) -> Result<u64, StoreError> {
-        Ok(read_header(&self.view())?.applied)
-    }
-
-    /// Makes everything committed so far durable; the index of the last entry in it.
-    pub(super) fn flush(&self) -> Result<u64, StoreError> {
-        let applied = self.applied()?;
-        let mut options = FlushOptions::default();
-        options.set_wait(true);
-        self.db.flush_opt(&options).map_err(engine)?;
-        Ok(applied)
+impl Drop for StateStore {
+    fn drop(&mut self) {
+        self.db = None;
+        if self.is_outdated.load(Ordering::Acquire)
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(%error, path = %self.path.display(), "outdated records stay");
+        }
     }
 }
 
 /// A consistent view of a group's records.
-pub(super) struct View<'a>(Snapshot<'a>);
+pub(crate) struct View<'a>(Snapshot<'a>);
 
 impl Reader for View<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

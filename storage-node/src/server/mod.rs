@@ -24,6 +24,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use metrics_exporter_prometheus::PrometheusHandle;
 use riquet_cluster::id::DiskId;
 use riquet_metadata::MetadataService;
+use riquet_metadata::raft::{self, RaftService};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -55,6 +56,14 @@ pub enum DiskSlot {
     Refused(String),
 }
 
+/// The metadata groups of the node, for clients and for other voters.
+pub struct Metadata {
+    /// What gateways, nodes and tools ask.
+    pub service: MetadataService,
+    /// What other voters ask.
+    pub raft: RaftService,
+}
+
 /// What the server serves.
 pub struct Node {
     /// The node's settings.
@@ -64,7 +73,7 @@ pub struct Node {
     /// What is known of the cluster's layout.
     pub layout: NodeLayout,
     /// The metadata groups, with role `meta`.
-    pub metadata: Option<MetadataService>,
+    pub metadata: Option<Metadata>,
     /// Renders the process's metrics.
     pub metrics: PrometheusHandle,
 }
@@ -131,21 +140,27 @@ async fn route(
     node: Arc<Node>,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
-    if let Some(metadata) = &node.metadata
-        && request
-            .uri()
-            .path()
-            .starts_with(riquet_metadata::wire::PATH_PREFIX)
-    {
-        let answer = Box::pin(metadata.handle(request)).await;
-        return Ok(answer.map(|body| body.map_err(|never| match never {}).boxed_unsync()));
-    }
+    let path = request.uri().path();
+    let answer = match &node.metadata {
+        Some(metadata) if path.starts_with(riquet_metadata::wire::PATH_PREFIX) => {
+            Box::pin(metadata.service.handle(request)).await
+        }
+        Some(metadata) if path.starts_with(raft::PATH_PREFIX) => {
+            Box::pin(metadata.raft.handle(request)).await
+        }
+        _ => return Ok(answer_node(&node, request).await),
+    };
+    Ok(answer.map(|body| body.map_err(|never| match never {}).boxed_unsync()))
+}
+
+/// Answers what is not the metadata's.
+async fn answer_node(node: &Arc<Node>, request: Request<Incoming>) -> Response<AnswerBody> {
     let endpoint = Endpoint::parse(request.method(), request.uri());
     let name = endpoint.as_ref().map_or("unknown", Endpoint::name);
     let answer = match endpoint {
-        Ok(Endpoint::Health) => Ok(status::health(&node)),
-        Ok(Endpoint::Metrics) => Ok(status::metrics(&node)),
-        Ok(Endpoint::Shard(call)) => Box::pin(shards::serve(&node, call, request)).await,
+        Ok(Endpoint::Health) => Ok(status::health(node)),
+        Ok(Endpoint::Metrics) => Ok(status::metrics(node)),
+        Ok(Endpoint::Shard(call)) => Box::pin(shards::serve(node, call, request)).await,
         Err(refusal) => Err(refusal),
     };
     let mut answer = answer.unwrap_or_else(answer::Refusal::into_response);
@@ -153,5 +168,5 @@ async fn route(
     let status = answer.status().as_str().to_owned();
     metrics::counter!("riquet_node_requests_total", "endpoint" => name, "status" => status)
         .increment(1);
-    Ok(answer)
+    answer
 }

@@ -10,8 +10,9 @@ use riquet_cluster::node_client::{NodeClient, Target};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::transport::Transport;
+use riquet_metadata::raft::{RaftHost, RaftService, Voter};
 use riquet_metadata::record::{Account, Secret};
-use riquet_metadata::{Client, MemoryReplica};
+use riquet_metadata::{Client, MetadataService};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -63,12 +64,25 @@ impl Running {
             write_buffer_bytes: 8 << 20,
             read_buffer_bytes: 8 << 20,
             key_groups: 1,
+            voters: Vec::new(),
         };
+        let voter = Voter {
+            id: 1,
+            endpoint: address.clone(),
+            site: Some("a".into()),
+        };
+        let meta = path.join("meta");
+        let host = RaftHost::open(&meta, 1, &[voter], 1, Transport::tcp())
+            .await
+            .unwrap();
         let node = Arc::new(Node {
             settings,
             disks: disks.into_iter().collect(),
             layout: NodeLayout::default(),
-            metadata: Some(MetadataService::new(Arc::new(MemoryReplica::new(1)))),
+            metadata: Some(Metadata {
+                service: MetadataService::new(host.clone()),
+                raft: RaftService::new(host),
+            }),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         });
         let (stop, stopped) = oneshot::channel::<()>();

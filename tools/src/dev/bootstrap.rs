@@ -6,7 +6,7 @@ use riquet_metadata::record::{Account, Secret};
 use sha2::{Digest, Sha256};
 
 use super::credentials::Credentials;
-use super::topology::Topology;
+use super::topology::{ARBITER, Topology};
 use crate::error::Error;
 
 /// Groups that the keys of development clusters are spread over.
@@ -14,7 +14,7 @@ const KEY_GROUPS: u32 = 8;
 
 /// Bootstraps the cluster; one that exists already is left as it is.
 pub(crate) async fn run(topology: &Topology, credentials: &Credentials) -> Result<(), Error> {
-    let client = Client::new(Transport::tcp(), topology.metadata());
+    let client = Client::new(Transport::tcp(), topology.metadata(ARBITER));
     client
         .bootstrap(
             topology.cluster,

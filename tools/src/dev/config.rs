@@ -8,7 +8,7 @@ use riquet_cluster::id::DiskId;
 use serde::Serialize;
 
 use super::folder::Folder;
-use super::topology::{Member, Role, Topology};
+use super::topology::{ARBITER, Member, Role, Topology};
 
 /// The region of development clusters: the one that clients assume when none is set.
 pub(crate) const REGION: &str = "us-east-1";
@@ -21,12 +21,23 @@ struct StorageNodeConfig<'a> {
     name: &'a str,
     site: &'a str,
     listen: &'a str,
-    roles: [Role; 1],
+    roles: Vec<Role>,
     data_dir: PathBuf,
     metadata: Vec<String>,
     fault_file: PathBuf,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     disks: Vec<DiskConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    voters: Vec<VoterConfig<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct VoterConfig<'a> {
+    name: &'a str,
+    id: u64,
+    endpoint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,14 +62,14 @@ struct GatewayConfig<'a> {
 /// The text of `member`'s configuration file.
 pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> String {
     let (name, site, listen) = (&*member.name, &*member.site, &*member.address);
-    let metadata = topology.metadata();
+    let metadata = topology.metadata(site);
     let fault_file = folder.partition_file();
     let text = match member.role {
         Role::Data | Role::Meta => toml::to_string(&StorageNodeConfig {
             name,
             site,
             listen,
-            roles: [member.role],
+            roles: roles(member),
             data_dir: folder.data_dir(name),
             metadata,
             fault_file,
@@ -70,6 +81,7 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
                     id: disk.id,
                 })
                 .collect(),
+            voters: voters(topology, member),
         }),
         Role::Gateway => toml::to_string(&GatewayConfig {
             name,
@@ -83,6 +95,30 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
         }),
     };
     text.expect("configurations hold only text and lists")
+}
+
+fn roles(member: &Member) -> Vec<Role> {
+    let mut roles = vec![member.role];
+    if member.voter.is_some() && member.role != Role::Meta {
+        roles.push(Role::Meta);
+    }
+    roles
+}
+
+/// The voters, for one of them.
+fn voters<'a>(topology: &'a Topology, member: &Member) -> Vec<VoterConfig<'a>> {
+    if member.voter.is_none() {
+        return Vec::new();
+    }
+    let config = |voter: &'a Member| {
+        Some(VoterConfig {
+            name: &voter.name,
+            id: voter.voter?,
+            endpoint: &voter.address,
+            site: (voter.site != ARBITER).then_some(&*voter.site),
+        })
+    };
+    topology.voters().filter_map(config).collect()
 }
 
 #[cfg(test)]
@@ -102,8 +138,13 @@ mod tests {
     fn a_data_node_has_its_disks_under_its_data_folder() {
         let (root, table) = parsed("montpellier-2");
         assert_eq!(table["site"].as_str(), Some("montpellier"));
-        assert_eq!(table["roles"][0].as_str(), Some("data"));
-        assert_eq!(table["metadata"].as_array().unwrap().len(), 1);
+        let roles = table["roles"].as_array().unwrap();
+        assert_eq!(roles[..], ["data".into(), "meta".into()]);
+        assert_eq!(table["metadata"].as_array().unwrap().len(), 5);
+        let voters = table["voters"].as_array().unwrap();
+        assert_eq!(voters[3]["name"].as_str(), Some("montpellier-2"));
+        assert_eq!(voters[3]["endpoint"], table["listen"]);
+        assert!(!voters[4].as_table().unwrap().contains_key("site"));
         let disks = table["disks"].as_array().unwrap();
         assert_eq!(disks.len(), 3);
         let path = disks[2]["path"].as_str().unwrap();

@@ -3,7 +3,7 @@
 use super::config::REGION;
 use super::credentials::Credentials;
 use super::folder::Folder;
-use super::topology::{DATA_SITES, Topology};
+use super::topology::{ARBITER, DATA_SITES, Topology};
 use crate::error::Error;
 use crate::files::{self, Readers, shell_quote};
 
@@ -21,7 +21,11 @@ fn render(folder: &Folder, topology: &Topology, credentials: &Credentials) -> St
     let endpoint = |site| topology.endpoint(site).unwrap_or_default();
     let [first, second] = DATA_SITES;
     // The admin API will listen there; today it is the metadata node's internal address.
-    let admin = topology.metadata().first().cloned().unwrap_or_default();
+    let admin = topology
+        .metadata(ARBITER)
+        .first()
+        .cloned()
+        .unwrap_or_default();
     let dir = folder.root().to_string_lossy().into_owned();
     let lines = [
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),

@@ -22,6 +22,10 @@ pub(crate) const ARBITER: &str = "arbiter";
 /// over a dozen disks.
 const PLACEMENT_GROUPS: u32 = 256;
 
+/// Voters on metadata at each data site that has so many nodes. With the arbiter's, a majority is
+/// left when a site is lost.
+const VOTERS_PER_SITE: u16 = 2;
+
 /// Bytes of a full cell.
 const CELL_SIZE: u32 = 64 * 1024;
 
@@ -120,6 +124,9 @@ pub(crate) struct Member {
     /// Disks of a storage node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) disks: Vec<MemberDisk>,
+    /// Its number among the voters on metadata, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) voter: Option<u64>,
 }
 
 /// A disk of a storage node: here, a folder.
@@ -171,6 +178,7 @@ impl Topology {
         let mut internal = || local(*ports.next().expect("counted above"));
         let mut members = Vec::new();
         // A site with fewer nodes than shards has several disks on each.
+        let mut voters = 1..;
         let disks_per_node = u16::from(choices.profile.per_site).div_ceil(choices.nodes_per_site);
         for site in DATA_SITES {
             for number in 1..=choices.nodes_per_site {
@@ -186,6 +194,7 @@ impl Topology {
                             path: format!("disk-{disk}").into(),
                         })
                         .collect(),
+                    voter: (number <= VOTERS_PER_SITE).then(|| voters.next()).flatten(),
                 });
             }
         }
@@ -196,6 +205,7 @@ impl Topology {
             address: internal(),
             admin_address: None,
             disks: Vec::new(),
+            voter: voters.next(),
         });
         for (site, port) in DATA_SITES.into_iter().zip(choices.port..) {
             members.push(Member {
@@ -205,6 +215,7 @@ impl Topology {
                 address: local(port),
                 admin_address: Some(internal()),
                 disks: Vec::new(),
+                voter: None,
             });
         }
         Self {
@@ -243,11 +254,16 @@ impl Topology {
         self.members.iter().filter(move |m| m.role == role)
     }
 
-    /// Addresses of the metadata nodes.
-    pub(crate) fn metadata(&self) -> Vec<String> {
-        self.with_role(Role::Meta)
-            .map(|m| m.address.clone())
-            .collect()
+    /// Who votes on metadata.
+    pub(crate) fn voters(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|m| m.voter.is_some())
+    }
+
+    /// Addresses of the metadata nodes, those at `site` first.
+    pub(crate) fn metadata(&self, site: &str) -> Vec<String> {
+        let mut voters: Vec<&Member> = self.voters().collect();
+        voters.sort_by_key(|voter| voter.site != site);
+        voters.iter().map(|voter| voter.address.clone()).collect()
     }
 
     /// `http://host:port` of the gateway at `site`.

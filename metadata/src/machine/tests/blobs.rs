@@ -6,7 +6,7 @@ use super::*;
 fn a_blob_is_committed_or_aborted_never_both() {
     let mut machine = Machine::keys();
     let aborted = blob(1, 10);
-    let abort = |blob: &crate::record::BlobRef| KeyCommand::AbortBlob { blob: blob.id };
+    let abort = |blob: &crate::record::BlobRef| abort(blob.id);
     assert_eq!(machine.run(abort(&aborted)), KeyOutcome::BlobAborted);
     let late = machine.put(put("k", 1, blobs(1, 10)));
     assert_eq!(late, KeyOutcome::BlobRefused { blob: aborted.id });
@@ -36,14 +36,12 @@ fn a_blob_is_committed_or_aborted_never_both() {
 #[test]
 fn a_blob_past_its_window_is_refused_and_its_tombstone_dropped() {
     let mut machine = Machine::keys();
-    machine.run(KeyCommand::AbortBlob {
-        blob: blob(1, 10).id,
-    });
+    machine.run(abort(blob(1, 10).id));
     machine.now_ms += BLOB_COMMIT_WINDOW_MS + 1;
     let old = machine.put(put("k", 1, blobs(2, 10)));
     let blob_2 = blob(2, 10).id;
     assert_eq!(old, KeyOutcome::BlobRefused { blob: blob_2 });
-    machine.run(KeyCommand::AbortBlob { blob: blob_2 });
+    machine.run(abort(blob_2));
     let from = keys::family(keys::Family::Tombstone);
     let left = crate::store::scan(&machine.store.snapshot(), &from, &keys::end_of(&from), 9);
     assert_eq!(left.unwrap().len(), 0);

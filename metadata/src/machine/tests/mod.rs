@@ -4,6 +4,7 @@ mod blobs;
 mod buckets;
 mod objects;
 mod retries;
+mod tablets;
 mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +13,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::command::*;
-use crate::id::{BlobId, BucketId, DiskId, ObjectKey, RequestId, ShardId, UploadId};
+use crate::id::{BlobId, BucketId, ChangeId, DiskId, ObjectKey, RequestId, ShardId, UploadId};
 use crate::limits::{BLOB_COMMIT_WINDOW_MS, DEDUP_MS, PART_MIN_BYTES};
 use crate::query::*;
-use crate::record::{BlobState, Bucket, Content, ContentHeaders, Debt, ETag, StorageClass, Upload};
+use crate::record::{
+    BlobState, Bucket, Change, ChangeKind, ChangePhase, Content, ContentHeaders, CopyPosition,
+    Debt, ETag, KeyRange, StorageClass, Tablet, TabletSize, TabletState, Upload,
+};
 use crate::store::MemoryStore;
 use crate::testing::*;
 
@@ -90,6 +94,36 @@ impl Machine {
         }
     }
 
+    /// A page within the tablets of the group that follow each other without a gap.
+    fn list(&self, list: &ListRequest) -> ListPage {
+        let Some(list) = list.range() else {
+            return ListPage::default();
+        };
+        match self.ask(KeyQuery::ListObjects {
+            bucket: BUCKET,
+            list,
+        }) {
+            KeyAnswer::Objects { page, rest: None } => page,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Takes a step of a change; the tablet after it.
+    fn step(&mut self, start: &str, change: u64, step: TabletStep) -> Tablet {
+        match self.run(step_of(start, change, step)) {
+            KeyOutcome::Tablet(tablet) => *tablet,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn delete(&mut self, key: &str) -> KeyOutcome {
+        self.run(KeyCommand::DeleteObject {
+            bucket: BUCKET,
+            key: key.into(),
+            preconditions: Preconditions::default(),
+        })
+    }
+
     fn put(&mut self, put: PutObject) -> KeyOutcome {
         self.run(put_command(BUCKET, put))
     }
@@ -135,6 +169,23 @@ impl Machine {
         });
         assert!(matches!(created, KeyOutcome::UploadCreated { .. }));
         id
+    }
+}
+
+fn abort(blob: BlobId) -> KeyCommand {
+    KeyCommand::AbortBlob {
+        blob,
+        bucket: BUCKET,
+        key: "k".into(),
+    }
+}
+
+fn step_of(start: &str, change: u64, step: TabletStep) -> KeyCommand {
+    KeyCommand::Tablet {
+        bucket: BUCKET,
+        start: start.into(),
+        change: ChangeId(change),
+        step,
     }
 }
 

@@ -175,10 +175,7 @@ proptest! {
                     }
                 }
                 Op::List(list) => {
-                    let query = KeyQuery::ListObjects { bucket: BUCKET, list: list.clone() };
-                    let KeyAnswer::Objects(page) = machine.ask(query) else {
-                        panic!("not a page");
-                    };
+                    let page = machine.list(&list);
                     prop_assert_eq!(listed(&page), model_list(&model, &list));
                     let all = ListRequest { max: 1000, ..list.clone() };
                     let (objects, prefixes) = model_list(&model, &all);
@@ -215,10 +212,7 @@ proptest! {
         let mut start = None;
         loop {
             let list = ListRequest { start, max, ..request.clone() };
-            let query = KeyQuery::ListVersions { bucket: BUCKET, list };
-            let KeyAnswer::Objects(page) = machine.ask(query) else {
-                panic!("not a page");
-            };
+            let page = machine.list(&list);
             let (more_objects, more_prefixes) = listed(&page);
             objects.extend(more_objects);
             prefixes.extend(more_prefixes);
@@ -272,6 +266,23 @@ proptest! {
     }
 }
 
+/// A listing and how many steps its cursors took.
+fn counted(machine: &Machine, list: &RangeListing) -> (ListPage, Option<ObjectKey>, u32) {
+    let counting = Counting {
+        inner: machine.store.snapshot(),
+        steps: std::cell::Cell::new(0),
+    };
+    let query = Query::Keys(KeyQuery::ListObjects {
+        bucket: BUCKET,
+        list: list.clone(),
+    });
+    let answer = crate::read::answer(GroupId(1), &counting, &query).unwrap();
+    let Answer::Keys(KeyAnswer::Objects { page, rest }) = answer else {
+        panic!("not a page");
+    };
+    (page, rest, counting.steps.get())
+}
+
 #[test]
 fn a_listing_with_delimiter_reads_only_what_it_shows() {
     let mut machine = Machine::keys();
@@ -279,24 +290,51 @@ fn a_listing_with_delimiter_reads_only_what_it_shows() {
         machine.put(put(&format!("a/{n}"), 1, inline("x")));
     }
     machine.put(put("b", 1, inline("x")));
-    let counting = Counting {
-        inner: machine.store.snapshot(),
-        steps: std::cell::Cell::new(0),
+    let list = ListRequest {
+        delimiter: "/".into(),
+        max: 10,
+        ..ListRequest::default()
     };
-    let query = Query::Keys(KeyQuery::ListObjects {
-        bucket: BUCKET,
-        list: ListRequest {
-            delimiter: "/".into(),
-            max: 10,
-            ..ListRequest::default()
-        },
-    });
-    let answer = crate::read::answer(GroupId(1), &counting, &query).unwrap();
-    let Answer::Keys(KeyAnswer::Objects(page)) = answer else {
-        panic!("not a page");
-    };
+    let (page, _, steps) = counted(&machine, &list.range().unwrap());
     assert_eq!(listed(&page), (vec![b"b".to_vec()], vec![b"a/".to_vec()]));
-    assert!(counting.steps.get() < 10, "{} steps", counting.steps.get());
+    assert!(steps < 10, "{steps} steps");
+}
+
+/// 100,000 keys under ten prefixes, in tablets whose borders lie between and within the prefixes.
+#[test]
+fn the_top_of_a_large_bucket_is_listed_in_tens_of_reads() {
+    let mut machine = Machine::keys();
+    let head = version(etag(1), inline("x")).head.to_bytes();
+    let keys = (0..10).flat_map(|p| (0..10_000).map(move |n| format!("p{p}/{n:05}")));
+    let heads = keys.map(|key| (keys::current(BUCKET, key.as_bytes()), Some(head.clone())));
+    machine.store.commit(heads.collect());
+    let borders = ["p1", "p1/00500", "p1/01000", "p4/", "p5/05000", "p8/00001"];
+    let mut start = "";
+    for (change, at) in (1..).zip(borders) {
+        let split = TabletStep::Split {
+            at: at.into(),
+            first: TabletSize::default(),
+        };
+        machine.step(start, change, split);
+        start = at;
+    }
+    let list = ListRequest {
+        delimiter: "/".into(),
+        max: 1000,
+        ..ListRequest::default()
+    };
+    let (page, rest, steps) = counted(&machine, &list.range().unwrap());
+    let expected: Vec<ObjectKey> = (0..10).map(|p| format!("p{p}/").into()).collect();
+    assert_eq!((page.prefixes, rest), (expected.clone(), None));
+    assert!(steps < 40, "{steps} steps");
+
+    // The tablet that a common prefix ends in is elsewhere: the listing goes on there.
+    machine.step("p5/05000", 100, TabletStep::Freeze);
+    machine.step("p5/05000", 100, TabletStep::Release { to: GroupId(2) });
+    let (page, rest, steps) = counted(&machine, &list.range().unwrap());
+    assert_eq!(page.prefixes, expected[..6]);
+    assert_eq!(rest, Some("p50".into()), "past p5/, which is in both");
+    assert!(steps < 40, "{steps} steps");
 }
 
 struct Counting {

@@ -121,16 +121,21 @@ fn uploads_and_parts_are_listed_in_pages() {
     for n in [3, 1, 2] {
         machine.begin_upload(n);
     }
-    let list = |start, max| {
+    let list = |start: Option<UploadStart>, max| {
+        let first = start.map(|start| start.first_key().unwrap());
+        let (from, after) = first.unwrap_or_default();
         let query = KeyQuery::ListUploads {
             bucket: BUCKET,
-            prefix: ObjectKey::default(),
-            delimiter: ObjectKey::default(),
-            start,
-            max,
+            list: RangeListing {
+                prefix: ObjectKey::default(),
+                delimiter: ObjectKey::default(),
+                from,
+                max,
+            },
+            after,
         };
         match machine.ask(query) {
-            KeyAnswer::Uploads(page) => page,
+            KeyAnswer::Uploads { page, rest: None } => page,
             other => panic!("{other:?}"),
         }
     };

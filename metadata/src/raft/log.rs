@@ -1,0 +1,320 @@
+//! The log, vote and bounds of all groups of a voter: one database, one sync for many groups.
+//!
+//! ```text
+//! entry   01 | group 4 | index 8   -> entry
+//! vote    02 | group 4             -> vote
+//! purged  03 | group 4             -> log id of the last entry that was dropped
+//! ```
+//!
+//! A write goes into the database's own log at once, where every reader sees it, and is durable
+//! after the next sync of that log. Writers that wait for one wait together: the syncing thread
+//! takes all who came while it was busy. The database's log keeps the order of writes, so what a
+//! crash leaves is a prefix: never a later entry without an earlier one, nor a vote undone.
+//!
+//! What a failed sync left on the disk nobody knows, and the next one may succeed without it. So
+//! after one the log takes nothing more until the process starts again and reads what is there.
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
+use openraft::{OptionalSend, RaftLogReader};
+use rocksdb::{DB, WriteBatch, WriteOptions};
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use super::limits::READ_BYTES;
+use super::types::{Entry, Group, LogId, Vote, from_bytes, to_bytes};
+use crate::id::GroupId;
+use crate::rocks::Shared;
+
+const ENTRY: u8 = 1;
+const VOTE: u8 = 2;
+const PURGED: u8 = 3;
+
+/// The log of a process. The last one to drop it waits for the syncing thread.
+pub(super) struct LogStore {
+    db: Arc<DB>,
+    /// Whether a sync has failed.
+    is_failed: Arc<AtomicBool>,
+    waiting: Option<mpsc::Sender<Waiting>>,
+    syncer: Option<JoinHandle<()>>,
+}
+
+/// Who is told once everything written so far is durable.
+enum Waiting {
+    Entries(IOFlushed<Group>),
+    Call(oneshot::Sender<io::Result<()>>),
+}
+
+impl LogStore {
+    /// Opens or makes the log in a folder.
+    pub(super) fn open(path: &Path, shared: &Shared) -> io::Result<Arc<Self>> {
+        let db = Arc::new(DB::open(&shared.log(), path).map_err(engine)?);
+        let (waiting, queue) = mpsc::channel();
+        let is_failed = Arc::new(AtomicBool::new(false));
+        let (synced, failed) = (db.clone(), is_failed.clone());
+        let syncer = std::thread::Builder::new()
+            .name("meta-log".to_owned())
+            .spawn(move || sync_for(&synced, &failed, &queue))?;
+        Ok(Arc::new(Self {
+            db,
+            is_failed,
+            waiting: Some(waiting),
+            syncer: Some(syncer),
+        }))
+    }
+
+    /// The part of it that is one group's.
+    pub(super) fn of(self: &Arc<Self>, group: GroupId) -> GroupLog {
+        GroupLog {
+            store: self.clone(),
+            group,
+        }
+    }
+
+    fn write(&self, batch: WriteBatch) -> io::Result<()> {
+        if self.is_failed.load(Ordering::Acquire) {
+            return Err(io::Error::other(
+                "the log takes nothing after a failed sync",
+            ));
+        }
+        self.db
+            .write_opt(batch, &WriteOptions::default())
+            .map_err(engine)
+    }
+
+    fn wait(&self, waiting: Waiting) {
+        let queue = self.waiting.as_ref().expect("open until dropped");
+        // The thread ends only after this sender; a failed sync is told to who waits.
+        let _ = queue.send(waiting);
+    }
+
+    async fn synced(&self) -> io::Result<()> {
+        let (done, told) = oneshot::channel();
+        self.wait(Waiting::Call(done));
+        told.await
+            .map_err(|_| io::Error::other("the log's thread ended"))?
+    }
+
+    fn get<T: DeserializeOwned>(&self, key: &[u8]) -> io::Result<Option<T>> {
+        let bytes = self.db.get_pinned(key).map_err(engine)?;
+        bytes.map(|bytes| from_bytes(&bytes)).transpose()
+    }
+}
+
+impl Drop for LogStore {
+    fn drop(&mut self) {
+        self.waiting = None;
+        if let Some(syncer) = self.syncer.take()
+            && syncer.join().is_err()
+        {
+            tracing::error!("the metadata log's thread panicked");
+        }
+    }
+}
+
+/// Syncs whenever somebody waits, until there is nobody left to.
+fn sync_for(db: &DB, is_failed: &AtomicBool, queue: &mpsc::Receiver<Waiting>) {
+    while let Ok(first) = queue.recv() {
+        let mut all = vec![first];
+        all.extend(queue.try_iter());
+        // Everything that these wait for was written before they were queued.
+        let synced = match is_failed.load(Ordering::Acquire) {
+            true => Err("an earlier sync failed".to_owned()),
+            false => db.flush_wal(true).map_err(|error| error.into_string()),
+        };
+        if let Err(error) = &synced {
+            is_failed.store(true, Ordering::Release);
+            tracing::error!(%error, "the metadata log can't be synced");
+        }
+        metrics::histogram!("riquet_metadata_log_sync_waiters").record(all.len() as f64);
+        for waiting in all {
+            let synced = synced.clone().map_err(io::Error::other);
+            match waiting {
+                Waiting::Entries(flushed) => flushed.io_completed(synced),
+                Waiting::Call(done) => {
+                    let _ = done.send(synced);
+                }
+            }
+        }
+    }
+}
+
+fn engine(error: rocksdb::Error) -> io::Error {
+    io::Error::other(error.into_string())
+}
+
+/// One group's log.
+#[derive(Clone)]
+pub(super) struct GroupLog {
+    store: Arc<LogStore>,
+    group: GroupId,
+}
+
+impl GroupLog {
+    fn entry_key(&self, index: u64) -> [u8; 13] {
+        let mut key = [ENTRY; 13];
+        key[1..5].copy_from_slice(&self.group.0.to_be_bytes());
+        key[5..].copy_from_slice(&index.to_be_bytes());
+        key
+    }
+
+    fn key(&self, kind: u8) -> [u8; 5] {
+        let mut key = [kind; 5];
+        key[1..].copy_from_slice(&self.group.0.to_be_bytes());
+        key
+    }
+
+    /// The index in a stored key, if it is one of this group's entries.
+    fn index_of(&self, stored: &[u8]) -> Option<u64> {
+        let index = stored.strip_prefix(&self.entry_key(0)[..5])?;
+        Some(u64::from_be_bytes(index.try_into().ok()?))
+    }
+
+    fn last(&self) -> io::Result<Option<LogId>> {
+        let mut cursor = self.store.db.raw_iterator();
+        cursor.seek_for_prev(self.entry_key(u64::MAX));
+        cursor.status().map_err(engine)?;
+        match cursor.item() {
+            Some((key, value)) if self.index_of(key).is_some() => {
+                Ok(Some(from_bytes::<Entry>(value)?.log_id))
+            }
+            _ => self.store.get(&self.key(PURGED)),
+        }
+    }
+
+    /// Entries from `first` to before `end`, in order, as far as they go within `max_bytes`; at
+    /// least one, if it is there.
+    fn read(&self, first: u64, end: u64, max_bytes: usize) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let mut cursor = self.store.db.raw_iterator();
+        cursor.seek(self.entry_key(first));
+        while let Some((key, value)) = cursor.item()
+            && let Some(index) = self.index_of(key)
+            && index < end
+            && (entries.is_empty() || bytes + value.len() <= max_bytes)
+        {
+            let entry: Entry = from_bytes(value)?;
+            // The first may come late: what was before it is purged.
+            let expected = entries
+                .last()
+                .map_or(index, |last: &Entry| last.log_id.index + 1);
+            if index != expected || entry.log_id.index != index {
+                return Err(gap(self.group, expected, index));
+            }
+            bytes += value.len();
+            entries.push(entry);
+            cursor.next();
+        }
+        cursor.status().map_err(engine)?;
+        Ok(entries)
+    }
+}
+
+fn gap(group: GroupId, expected: u64, found: u64) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("{group}: entry {found} where {expected} comes next"),
+    )
+}
+
+fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let first = match range.start_bound() {
+        Bound::Included(&first) => first,
+        Bound::Excluded(&before) => before + 1,
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(&last) => last.saturating_add(1),
+        Bound::Excluded(&end) => end,
+        Bound::Unbounded => u64::MAX,
+    };
+    (first, end)
+}
+
+impl RaftLogReader<Group> for GroupLog {
+    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: R,
+    ) -> io::Result<Vec<Entry>> {
+        let (first, end) = bounds(&range);
+        self.read(first, end, usize::MAX)
+    }
+
+    async fn limited_get_log_entries(&mut self, first: u64, end: u64) -> io::Result<Vec<Entry>> {
+        self.read(first, end, READ_BYTES)
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        self.store.get(&self.key(VOTE))
+    }
+}
+
+impl RaftLogStorage<Group> for GroupLog {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<Group>> {
+        Ok(LogState {
+            last_purged_log_id: self.store.get(&self.key(PURGED))?,
+            last_log_id: self.last()?,
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        let mut batch = WriteBatch::default();
+        batch.put(self.key(VOTE), to_bytes(vote));
+        self.store.write(batch)?;
+        // A vote that a crash forgets could be given twice.
+        self.store.synced().await
+    }
+
+    async fn append<I>(&mut self, entries: I, flushed: IOFlushed<Group>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let mut batch = WriteBatch::default();
+        let mut next = None;
+        for entry in entries {
+            let index = entry.log_id.index;
+            let expected = match next {
+                Some(next) => next,
+                // Entries may be written again over those of a leader that lost them.
+                None => self.last()?.map_or(index, |last| index.min(last.index + 1)),
+            };
+            if index != expected {
+                return Err(gap(self.group, expected, index));
+            }
+            batch.put(self.entry_key(index), to_bytes(&entry));
+            next = Some(index + 1);
+        }
+        self.store.write(batch)?;
+        self.store.wait(Waiting::Entries(flushed));
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        let first = last.map_or(0, |last| last.index + 1);
+        let mut batch = WriteBatch::default();
+        batch.delete_range(self.entry_key(first), self.entry_key(u64::MAX));
+        self.store.write(batch)
+    }
+
+    async fn purge(&mut self, upto: LogId) -> io::Result<()> {
+        let mut batch = WriteBatch::default();
+        batch.put(self.key(PURGED), to_bytes(&upto));
+        batch.delete_range(self.entry_key(0), self.entry_key(upto.index + 1));
+        self.store.write(batch)
+    }
+}

@@ -1,0 +1,48 @@
+//! Replicated groups: each an `openraft` instance, all of a process over one log and one network.
+//!
+//! ```text
+//! propose -> leader's log -> followers' logs -> commit -> apply -> one match at each site -> reply
+//! query   -> leader: who leads, asked of a majority -> applied so far -> read
+//! ```
+//!
+//! Consensus itself is `openraft`'s; nothing outside of this module sees it. What is ours:
+//!
+//! * [`types`]: what its generic types are filled with.
+//! * [`log`]: one RocksDB for the logs and votes of all groups, synced by one thread: a sync
+//!   serves whatever groups wait for one.
+//! * [`state`]: a RocksDB per group, never synced by itself: its flushed part and the log's tail
+//!   make it whole.
+//! * [`snapshot`]: a checkpoint of that database, sent as the files it consists of.
+//! * [`network`], [`service`]: both ends of the calls between voters.
+//! * [`host`]: the groups of a process, behind [`crate::replica::Replica`].
+//! * [`members`]: changes of who votes.
+//! * [`sites`]: which sites hold an entry, and who should lead a group.
+//!
+//! # Which openraft
+//! Exactly 0.10.0-alpha.37. The stable line 0.9 has neither pre-vote (a voter that comes back from
+//! behind a cut would depose a healthy leader), nor `transfer_leader` (the arbiter must hand over,
+//! leaders must spread over the sites), nor a membership that stays joint. What the alphas are known
+//! to do wrong is met here: a purge of the log that races with an apply ends a group's core, so a
+//! long tail of the log is kept, and a group whose core ended is built anew from its stores; a log
+//! that took entries with a gap would lose what is missing, so ours refuses them.
+
+mod host;
+mod limits;
+mod log;
+mod members;
+mod network;
+mod service;
+mod sites;
+mod snapshot;
+mod state;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::voters::Voter;
+pub use host::{GroupStatus, RaftHost};
+pub use service::RaftService;
+
+/// First part of the path of every call between voters.
+pub const PATH_PREFIX: &str = "/v1/raft/";

@@ -1,0 +1,134 @@
+//! What a voter answers the others, and who asks it about them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, Limited};
+
+use super::PATH_PREFIX;
+use super::host::{RaftHost, Slot};
+use super::limits::CALL_BYTES;
+use super::network::SnapshotHead;
+use super::snapshot::Receiver;
+use super::state::Machine;
+use super::types::{Snapshot, from_bytes, to_bytes};
+use crate::codec::Record;
+use crate::id::GroupId;
+use crate::limits::MESSAGE_BYTES;
+use crate::voters::{VOTERS_PATH, VotersRequest};
+use crate::wire::Refusal;
+
+/// Serves the calls of other voters. Cheap to clone.
+#[derive(Clone)]
+pub struct RaftService {
+    host: Arc<RaftHost>,
+}
+
+/// Why a call has no answer; the caller only needs to know that.
+enum Failure {
+    /// No such call, or not of this protocol.
+    Malformed,
+    /// The group is not hosted here, or its core ended.
+    Unavailable,
+    /// A client is told why.
+    Refused(Refusal),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        tracing::warn!(%error, "a voter's call failed");
+        Self::Malformed
+    }
+}
+
+impl RaftService {
+    /// Serves the groups of this host.
+    pub fn new(host: Arc<RaftHost>) -> Self {
+        Self { host }
+    }
+
+    /// Answers a request whose path begins with [`PATH_PREFIX`].
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (status, body) = match self.answer(request).await {
+            Ok(body) => (StatusCode::OK, Bytes::from(body)),
+            Err(Failure::Malformed) => (StatusCode::BAD_REQUEST, Bytes::new()),
+            Err(Failure::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, Bytes::new()),
+            Err(Failure::Refused(why)) => (why.status(), Bytes::from(why.to_bytes())),
+        };
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = status;
+        response
+    }
+
+    async fn answer<B>(&self, request: Request<B>) -> Result<Vec<u8>, Failure>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        if head.uri.path() == VOTERS_PATH {
+            let body = std::pin::pin!(body);
+            let body = Limited::new(body, MESSAGE_BYTES).collect().await;
+            let body = body.map_err(|_| Failure::Malformed)?.to_bytes();
+            return self.voters(&body).await.map_err(Failure::Refused);
+        }
+        let path = head
+            .uri
+            .path()
+            .strip_prefix(PATH_PREFIX)
+            .ok_or(Failure::Malformed)?;
+        let (group, what) = path.split_once('/').ok_or(Failure::Malformed)?;
+        let group = GroupId(group.parse().map_err(|_| Failure::Malformed)?);
+        let slot = self.host.slot(group).map_err(|_| Failure::Unavailable)?;
+        let body = std::pin::pin!(body);
+        if what == "snapshot" {
+            return receive_snapshot(slot, body).await;
+        }
+        let body = Limited::new(body, CALL_BYTES).collect().await;
+        let body = body.map_err(|_| Failure::Malformed)?.to_bytes();
+        let raft = slot.raft();
+        match what {
+            "append" => answered(raft.append_entries(from_bytes(&body)?).await),
+            "vote" => answered(raft.vote(from_bytes(&body)?).await),
+            "pre-vote" => answered(raft.pre_vote(from_bytes(&body)?).await),
+            "transfer" => answered(raft.handle_transfer_leader(from_bytes(&body)?).await),
+            _ => Err(Failure::Malformed),
+        }
+    }
+}
+
+impl RaftService {
+    async fn voters(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let request = VotersRequest::from_bytes(body).map_err(|_| Refusal::Malformed)?;
+        let slot = self.host.slot(request.group)?;
+        let answer = slot.change_voters(&request.change).await?;
+        Ok(answer.to_bytes())
+    }
+}
+
+fn answered<A: serde::Serialize, E>(answer: Result<A, E>) -> Result<Vec<u8>, Failure> {
+    answer
+        .map(|answer| to_bytes(&answer))
+        .map_err(|_| Failure::Unavailable)
+}
+
+async fn receive_snapshot<B>(slot: &Slot, body: B) -> Result<Vec<u8>, Failure>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut receiver = Receiver::new(body);
+    let head: SnapshotHead = from_bytes(&receiver.head().await?)?;
+    let checkpoint = receiver.files(Machine::incoming(slot.state())).await?;
+    let snapshot = Snapshot {
+        meta: head.meta,
+        snapshot: checkpoint,
+    };
+    answered(slot.raft().install_full_snapshot(head.vote, snapshot).await)
+}
