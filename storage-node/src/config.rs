@@ -222,10 +222,28 @@ mod tests {
         id = "00000000000000000000000000000007"
     "#;
 
+    fn voter(name: &str, id: u64) -> String {
+        format!("[[voters]]\nname = \"{name}\"\nid = {id}\nendpoint = \"127.0.0.1:0\"\n")
+    }
+
+    #[test]
+    fn a_voter_must_be_listed_and_listed_once() {
+        let meta = FILE.replace("[\"data\"]", "[\"data\", \"meta\"]");
+        assert!(load(&meta, &[]).is_err());
+        assert!(load(&format!("{meta}{}", voter("toulouse-2", 1)), &[]).is_err());
+        let listed = format!("{meta}{}", voter("toulouse-1", 1));
+        assert_eq!(load(&listed, &[]).unwrap().voter_id(), Some(1));
+        for twin in [voter("toulouse-1", 2), voter("toulouse-2", 1)] {
+            assert!(load(&format!("{listed}{twin}"), &[]).is_err());
+        }
+    }
+
     #[test]
     fn flags_win_over_the_file() {
-        let settings = load(FILE, &["--name", "other", "--roles", "data,meta"]).unwrap();
+        let file = format!("{FILE}{}", voter("other", 7));
+        let settings = load(&file, &["--name", "other", "--roles", "data,meta"]).unwrap();
         assert_eq!(settings.name, "other");
+        assert_eq!(settings.voter_id(), Some(7));
         assert_eq!(settings.site, "toulouse");
         assert_eq!(settings.roles, [Role::Data, Role::Meta]);
         assert_eq!(settings.disks[0].id, DiskId::from_u128(7));
