@@ -19,11 +19,11 @@ export RIQUET_VENV := $(TARGET)/venv
 DIR ?= target/dev
 ARGS ?=
 
-.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev \
+.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability \
 	kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 17
 
 run: setup-build build ## Start a two-site cluster here; Ctrl-C stops it (DIR=..., ARGS="--port 9200")
 	@"$(RIQUET_BIN_DIR)/riquet" dev up --dir "$(DIR)" $(ARGS)
@@ -101,6 +101,11 @@ fuzz-shortly: fuzz
 
 e2e: build ## Run end-to-end tests with real processes and real clients
 	cargo test --release -p riquet-tests
+
+# A run is repeated with RIQUET_LINEARIZABILITY_SEED, which each prints.
+linearizability: export RIQUET_LINEARIZABILITY_SECONDS := $(or $(SECONDS),1800)
+linearizability: build ## Check histories recorded under faults for long (SECONDS=1800)
+	cargo test --release -p riquet-tests --test linearizability
 
 clean-dev: ## Stop the cluster in DIR and remove it with its data
 	@if [ -e "$(DIR)/cluster.toml" ]; then "$(RIQUET_BIN_DIR)/riquet" dev down --dir "$(DIR)"; fi

@@ -258,7 +258,17 @@ impl Cluster {
         Ok(())
     }
 
-    /// Undoes [`Self::partition`].
+    /// Drops what a data site and all others, the arbiter's among them, send each other.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn isolate(&self, site: Site) -> Result<(), Failed> {
+        let arguments = ["partition", site.name(), "--from-arbiter"];
+        self.dev(COMMAND_TIMEOUT_S, &arguments)?;
+        Ok(())
+    }
+
+    /// Undoes [`Self::partition`] and [`Self::isolate`].
     ///
     /// # Errors
     /// When the command fails.
@@ -282,6 +292,26 @@ impl Cluster {
             );
         }
         Ok(pids)
+    }
+
+    /// The processes that vote on metadata, from `DIR/cluster.toml`.
+    ///
+    /// # Errors
+    /// When the file is unreadable or names none.
+    pub fn voters(&self) -> Result<Vec<String>, Failed> {
+        let text = std::fs::read_to_string(self.dir.join("cluster.toml"))?;
+        let cluster: toml::Table = text.parse()?;
+        let members = cluster.get("members").and_then(toml::Value::as_array);
+        let voters: Vec<String> = members
+            .ok_or("cluster.toml tells of no members")?
+            .iter()
+            .filter(|member| member.get("voter").is_some())
+            .filter_map(|member| Some(member.get("name")?.as_str()?.to_owned()))
+            .collect();
+        if voters.is_empty() {
+            return Err("cluster.toml tells of no voters".into());
+        }
+        Ok(voters)
     }
 
     /// Sends a signal, by its name without SIG, to a process of the cluster.

@@ -259,6 +259,12 @@ impl S3 {
         }
     }
 
+    /// The same client, which gives up on a gateway that says nothing for so long.
+    pub fn with_silence_timeout(mut self, timeout: Duration) -> Self {
+        self.silence_timeout = timeout;
+        self
+    }
+
     /// Sends the head of a request; its body follows through the exchange.
     ///
     /// # Errors
