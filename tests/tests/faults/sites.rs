@@ -17,6 +17,12 @@ pub(crate) fn trials() -> Vec<Trial> {
             move |cluster| lost_and_back(cluster, site),
         ));
     }
+    for site in Site::ALL {
+        let name = site.name();
+        trials.push(trial(format!("sites::{name}_isolated"), move |cluster| {
+            isolated(cluster, site)
+        }));
+    }
     trials.push(trial("sites::toulouse_frozen", |cluster| {
         frozen(cluster, Site::Toulouse)
     }));
@@ -56,6 +62,53 @@ fn lost_and_back(cluster: &Cluster, lost: Site) -> Result<(), Failed> {
     objects.verify(&left)?;
     gone.ask("HEAD", "/made-during-the-loss")?.expect(200)?;
     Ok(())
+}
+
+/// A site that no voter elsewhere hears can't know what is true now: it says so, and what it knew is
+/// never told for what is. Joined again, it tells what was done meanwhile.
+fn isolated(cluster: &Cluster, site: Site) -> Result<(), Failed> {
+    let (cut, left) = (cluster.s3(site), cluster.s3(site.other()));
+    let mut objects = Objects::in_new_bucket(&left, "isolated")?;
+    objects.put(&cut, "changed", &data::bytes(1, 2 * KIB))?;
+    objects.put(&cut, "deleted", &data::bytes(2, 2 * KIB))?;
+    objects.verify(&left)?;
+
+    cluster.isolate(site)?;
+    objects.put(&left, "changed", &data::bytes(3, 300 * KIB))?;
+    objects.delete(&left, "deleted")?;
+    objects.verify(&left)?;
+    let list = Request::new("GET", "/isolated").query("list-type", 2);
+    let reads = ["changed", "deleted"].map(|key| Request::new("GET", objects.path(key)));
+    std::thread::scope(|scope| {
+        // All wait for as long as a gateway tries.
+        let asked: Vec<_> = reads
+            .into_iter()
+            .chain([list])
+            .map(|request| scope.spawn(|| cut.send(request, &[])))
+            .collect();
+        for answer in asked {
+            let answer = answer.join().map_err(|_| "a client panicked")??;
+            let code = answer.element("Code").unwrap_or_default();
+            assert_eq!(answer.status, 503, "{}", answer.text());
+            assert!(
+                ["ServiceUnavailable", "SlowDown"].contains(&&*code),
+                "{code}"
+            );
+        }
+        Ok::<_, Failed>(())
+    })?;
+    // Whether a write that nobody answers will be made is another matter; it was not made yet.
+    let write = cut.send(Request::new("PUT", objects.path("new")), &[])?;
+    assert!([500, 503].contains(&write.status), "{}", write.text());
+    assert_eq!(left.ask("HEAD", &objects.path("new"))?.status, 404);
+
+    cluster.heal(site)?;
+    for s3 in [&cut, &left] {
+        objects.verify(s3)?;
+        assert_eq!(s3.ask("GET", &objects.path("deleted"))?.status, 404);
+    }
+    objects.put(&cut, "new", &data::bytes(4, 5 * MIB))?;
+    objects.verify(&left)
 }
 
 /// A site that still accepts connections and then says nothing is left out like a dead one.

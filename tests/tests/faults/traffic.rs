@@ -21,6 +21,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             let join = || cluster.heal(site);
             under_traffic(cluster, &Site::ALL, &cut, &join)
         }));
+        trials.push(trial(format!("traffic::{name}_isolated"), move |cluster| {
+            let cut = || cluster.isolate(site);
+            let join = || cluster.heal(site);
+            under_traffic(cluster, &[site.other()], &cut, &join)
+        }));
         trials.push(trial(format!("traffic::{name}_killed"), move |cluster| {
             let kill = || cluster.kill_site(site);
             let start = || cluster.start_site(site);
