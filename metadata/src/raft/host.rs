@@ -173,7 +173,7 @@ fn open_stores(
 ) -> impl FnOnce() -> io::Result<Vec<OpenedGroup>> + Send {
     move || {
         std::fs::create_dir_all(&folder)?;
-        let shared = Arc::new(Shared::new());
+        let shared = Arc::new(Shared::new(&folder));
         let log = LogStore::open(&folder.join("log"), &shared)?;
         std::iter::once(GroupId::SYSTEM)
             .chain(GroupId::keys(key_groups))

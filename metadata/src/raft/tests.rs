@@ -42,7 +42,7 @@ struct Stores;
 impl StoreBuilder<Group, GroupLog, Machine, TempDir> for Stores {
     async fn build(&self) -> Result<(TempDir, GroupLog, Machine), openraft::StorageError<Group>> {
         let folder = tempfile::tempdir().unwrap();
-        let shared = Arc::new(Shared::new());
+        let shared = Arc::new(Shared::new(folder.path()));
         let log = LogStore::open(&folder.path().join("log"), &shared).unwrap();
         let state = GroupState::open(GroupId(1), folder.path().join("state"), shared).unwrap();
         Ok((folder, log.of(GroupId(1)), Machine::new(state)))
@@ -65,7 +65,7 @@ fn blank(index: u64) -> Entry {
 #[tokio::test]
 async fn a_log_refuses_gaps_and_keeps_groups_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let shared = Arc::new(Shared::new());
+    let shared = Arc::new(Shared::new(folder.path()));
     let store = LogStore::open(&folder.path().join("log"), &shared).unwrap();
     let (mut one, mut two) = (store.of(GroupId(1)), store.of(GroupId(2)));
     for log in [&mut one, &mut two] {

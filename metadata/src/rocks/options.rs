@@ -1,8 +1,11 @@
 //! How RocksDB is set up, and what all groups of a voter share: block cache and write buffers.
 
+use std::path::Path;
+
 use rocksdb::{
     BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Options, WriteBufferManager,
 };
+use rustix::fs::{Mode, OFlags};
 
 use crate::limits::{BLOCK_CACHE_BYTES, WRITE_BUFFERS_BYTES};
 
@@ -14,6 +17,12 @@ const LOG_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 const DELETION_WINDOW_KEYS: usize = 4096;
 /// this many marks of removal make it due for compaction.
 const DELETION_TRIGGER_KEYS: usize = 2048;
+/// Values from this size on, bytes, lie in files of their own and are not written again whenever the
+/// keys around them are: small objects' bytes, and most of the log.
+const BLOB_BYTES: u64 = 512;
+/// The share of dead values in the oldest of those files that has the live ones moved out of it.
+/// The log of a group that is seldom written would keep all of them otherwise.
+const BLOB_DEAD_SHARE: f64 = 0.5;
 /// Files that one database keeps open.
 const OPEN_FILES: i32 = 128;
 /// Bloom bits per key: one in a hundred lookups of an absent key reads a block in vain. Absent
@@ -24,11 +33,21 @@ const BLOOM_BITS: f64 = 10.0;
 pub(crate) struct Shared {
     cache: Cache,
     buffers: WriteBufferManager,
+    has_direct_writes: bool,
+}
+
+/// Whether a folder's filesystem takes writes past the page cache, which cost far less and do not
+/// drive out of memory what is read.
+fn takes_direct_writes(folder: &Path) -> bool {
+    let nameless = OFlags::TMPFILE | OFlags::WRONLY | OFlags::DIRECT;
+    rustix::fs::open(folder, nameless, Mode::RUSR | Mode::WUSR).is_ok()
 }
 
 impl Shared {
-    pub(crate) fn new() -> Self {
+    /// For databases in this folder, which exists.
+    pub(crate) fn new(folder: &Path) -> Self {
         Self {
+            has_direct_writes: takes_direct_writes(folder),
             cache: Cache::new_lru_cache(BLOCK_CACHE_BYTES),
             // Past the bound the largest buffer is flushed; writers are not stalled.
             buffers: WriteBufferManager::new_write_buffer_manager(WRITE_BUFFERS_BYTES, false),
@@ -42,6 +61,13 @@ impl Shared {
         options.set_write_buffer_manager(&self.buffers);
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_keep_log_file_num(2);
+        options.set_use_direct_io_for_flush_and_compaction(self.has_direct_writes);
+        options.set_enable_blob_files(true);
+        options.set_min_blob_size(BLOB_BYTES);
+        options.set_blob_compression_type(DBCompressionType::Lz4);
+        options.set_blob_cache(&self.cache);
+        options.set_enable_blob_gc(true);
+        options.set_blob_gc_force_threshold(BLOB_DEAD_SHARE);
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(&self.cache);
         table.set_cache_index_and_filter_blocks(true);

@@ -138,7 +138,7 @@ mod tests {
     /// Marks of removed keys that a cursor walks over from the one record of a family to its end.
     fn marks_passed(end: &[u8]) -> u64 {
         let folder = tempfile::tempdir().unwrap();
-        let store = StateStore::open(folder.path(), &Shared::new()).unwrap();
+        let store = StateStore::open(folder.path(), &Shared::new(folder.path())).unwrap();
         let object = |i: u32| [b"b".as_slice(), &i.to_be_bytes()].concat();
         let stored = (0..REMOVED).map(|i| (object(i), Some(vec![1])));
         store
