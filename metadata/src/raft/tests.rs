@@ -1,7 +1,7 @@
 //! Voters in one process, over real sockets and real databases.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,9 +101,19 @@ async fn a_log_refuses_gaps_and_keeps_groups_apart() {
     assert_eq!(state.last_purged_log_id, Some(blank(3).log_id));
 }
 
+/// Runs a test on a cluster of its own. The folder goes last: a database that can't write what it
+/// has when it is closed takes its time over that.
+fn on_cluster(sites: &[Option<&str>], test: impl AsyncFnOnce(Cluster)) {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async { test(Cluster::start(folder.path(), sites).await).await });
+    drop(runtime);
+    folder.close().unwrap();
+}
+
 /// Voters, each with its folder, its listener's address and, while it runs, its tasks.
 struct Cluster {
-    folder: TempDir,
+    folder: PathBuf,
     /// Those that began the cluster come first.
     voters: Vec<Voter>,
     founders: usize,
@@ -118,7 +128,7 @@ struct Node {
 
 impl Cluster {
     /// Starts voters of these sites; none: an arbiter.
-    async fn start(sites: &[Option<&str>]) -> Self {
+    async fn start(folder: &Path, sites: &[Option<&str>]) -> Self {
         let mut listeners = Vec::new();
         let mut voters = Vec::new();
         let mut file = PartitionFile::default();
@@ -135,7 +145,7 @@ impl Cluster {
             listeners.push(listener);
         }
         let mut cluster = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder.to_owned(),
             founders: voters.len(),
             voters,
             running: sites.iter().map(|_| None).collect(),
@@ -148,11 +158,11 @@ impl Cluster {
     }
 
     fn partition_file(&self) -> PathBuf {
-        self.folder.path().join("partition")
+        self.folder.join("partition")
     }
 
     fn write(&self, file: &PartitionFile) {
-        let new = self.folder.path().join("partition.new");
+        let new = self.folder.join("partition.new");
         std::fs::write(&new, file.render()).unwrap();
         std::fs::rename(new, self.partition_file()).unwrap();
     }
@@ -162,7 +172,7 @@ impl Cluster {
         let site = voter.site.clone().unwrap_or_else(|| "arbiter".to_owned());
         let dialer = PartitionedDialer::watch(Arc::new(TcpDialer), site, self.partition_file());
         let transport = Transport::new(Arc::new(dialer.unwrap()));
-        let folder = self.folder.path().join(voter.id.to_string());
+        let folder = self.folder.join(voter.id.to_string());
         let groups = contract::KEY_GROUPS;
         let founders = &self.voters[..self.founders];
         let host = RaftHost::open(&folder, voter.id, founders, groups, transport)
@@ -347,240 +357,251 @@ impl Replica for Leaders {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_voter_alone_keeps_the_contract() {
-    let cluster = Cluster::start(&[Some("t")]).await;
-    contract::run(Arc::new(Leaders(cluster.hosts().cloned().collect()))).await;
+#[test]
+fn a_voter_alone_keeps_the_contract() {
+    on_cluster(&[Some("t")], async |cluster| {
+        contract::run(Arc::new(Leaders(cluster.hosts().cloned().collect()))).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn three_voters_keep_the_contract() {
-    let cluster = Cluster::start(&[Some("t"), Some("m"), None]).await;
-    contract::run(Arc::new(Leaders(cluster.hosts().cloned().collect()))).await;
+#[test]
+fn three_voters_keep_the_contract() {
+    on_cluster(&[Some("t"), Some("m"), None], async |cluster| {
+        contract::run(Arc::new(Leaders(cluster.hosts().cloned().collect()))).await;
+    });
 }
 
 const FIVE: [Option<&str>; 5] = [Some("t"), Some("t"), Some("m"), Some("m"), None];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dead_leader_and_a_lost_site_cost_time_only() {
-    let mut cluster = Cluster::start(&FIVE).await;
-    let client = cluster.client();
-    let bucket = cluster.bucket(&client).await;
-    write(&client, &bucket, 0..20).await;
-    let group = bucket.group_of(b"key");
-    let leader = cluster.leader_of(group).await;
-    cluster.kill(leader).await;
-    write(&client, &bucket, 20..40).await;
-    check(&client, &bucket, 0..40).await;
-    // The rest of that site too.
-    let site = cluster.voters[leader].site.clone();
-    let other = (0..5)
-        .find(|&n| n != leader && cluster.voters[n].site == site)
-        .unwrap();
-    cluster.kill(other).await;
-    write(&client, &bucket, 40..60).await;
-    check(&client, &bucket, 0..60).await;
-
-    for n in [leader, other] {
-        cluster.restart(n).await;
-    }
-    let applied = cluster
-        .hosts()
-        .map(|host| host.status()[group.0 as usize].applied)
-        .max();
-    wait_for("all to catch up", || {
-        let behind =
-            |host: &&Arc<RaftHost>| Some(host.status()[group.0 as usize].applied) < applied;
-        cluster.hosts().find(behind).is_none().then_some(())
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_is_there_after_a_stop_of_all() {
-    let mut cluster = Cluster::start(&[Some("t"), Some("m"), None]).await;
-    let client = cluster.client();
-    let bucket = cluster.bucket(&client).await;
-    write(&client, &bucket, 0..50).await;
-    for n in 0..3 {
-        cluster.kill(n).await;
-    }
-    for n in 0..3 {
-        cluster.restart(n).await;
-    }
-    check(&client, &bucket, 0..50).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_voter_that_lacks_what_the_log_dropped_gets_a_snapshot() {
-    let mut cluster = Cluster::start(&[Some("t"), Some("m"), None]).await;
-    let client = cluster.client();
-    let bucket = cluster.bucket(&client).await;
-    let group = bucket.group_of(b"key");
-    write(&client, &bucket, 0..10).await;
-    let leader = cluster.leader_of(group).await;
-    let behind = (0..3).find(|&n| n != leader).unwrap();
-    cluster.kill(behind).await;
-    write(&client, &bucket, 10..60).await;
-    for host in cluster.hosts() {
-        let raft = host.slot(group).unwrap().raft();
-        raft.trigger().snapshot().await.unwrap();
-        let applied = raft.metrics().borrow_watched().last_applied.unwrap();
-        wait_for("a snapshot", || {
-            (raft.metrics().borrow_watched().snapshot >= Some(applied)).then_some(())
-        })
-        .await;
-        raft.trigger().purge_log(applied.index).await.unwrap();
-        wait_for("a purge", || {
-            (raft.metrics().borrow_watched().purged >= Some(applied)).then_some(())
-        })
-        .await;
-    }
-    cluster.restart(behind).await;
-    let applied = cluster
-        .hosts()
-        .map(|host| host.status()[group.0 as usize].applied)
-        .max();
-    wait_for("the snapshot to be installed", || {
-        let host = &cluster.running[behind].as_ref().unwrap().host;
-        (Some(host.status()[group.0 as usize].applied) >= applied).then_some(())
-    })
-    .await;
-    // It can lead with what it got.
-    let other = (0..3).find(|&n| n != leader && n != behind).unwrap();
-    write(&client, &bucket, 60..61).await;
-    cluster.kill(leader).await;
-    check(&client, &bucket, 0..61).await;
-    assert!(cluster.running[other].is_some());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_site_that_is_cut_off_answers_nothing_it_can_not_prove() {
-    let cluster = Cluster::start(&FIVE).await;
-    let client = cluster.client();
-    let bucket = cluster.bucket(&client).await;
-    write(&client, &bucket, 0..10).await;
-    let group = bucket.group_of(b"key");
-    let mut file =
-        PartitionFile::parse(&std::fs::read_to_string(cluster.partition_file()).unwrap()).unwrap();
-    file.cut("t", "m");
-    file.cut("t", "arbiter");
-    cluster.write(&file);
-    // The others elect leaders and go on.
-    wait_for("leaders on the other side", || {
-        let host = &cluster.running[2].as_ref().unwrap().host;
-        let led = host
-            .status()
-            .iter()
-            .all(|status| status.leader.is_some_and(|leader| leader > 2));
-        led.then_some(())
-    })
-    .await;
-    let across: Vec<String> = cluster.voters[2..]
-        .iter()
-        .map(|voter| voter.endpoint.clone())
-        .collect();
-    let across = Client::new(Transport::tcp(), across);
-    write(&across, &bucket, 10..20).await;
-    for node in cluster.running[..2].iter().flatten() {
-        let query = Query::Keys(crate::query::KeyQuery::GetObject {
-            bucket: bucket.id,
-            key: "key-00000".into(),
-        });
-        match node.host.query(group, query).await {
-            Err(ReplicaError::NotLeader(_) | ReplicaError::Unavailable) => {}
-            answered => panic!("a voter without a majority answered {answered:?}"),
-        }
-    }
-    file.heal("t", "m");
-    file.heal("t", "arbiter");
-    cluster.write(&file);
-    check(&client, &bucket, 0..20).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn leaders_spread_and_the_arbiter_leads_none() {
-    let cluster = Cluster::start(&FIVE).await;
-    wait_for("leaders in their places", || {
-        let host = cluster.hosts().next()?;
-        let leaders: Vec<Option<u64>> = host.status().iter().map(|status| status.leader).collect();
-        // Sites in alphabetical order: m has voters 3 and 4, t has 1 and 2.
-        (leaders == [Some(3), Some(1), Some(4), Some(2)]).then_some(())
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_core_that_ends_by_itself_is_built_anew() {
-    let cluster = Cluster::start(&[Some("t"), Some("m"), None]).await;
-    let client = cluster.client();
-    let bucket = cluster.bucket(&client).await;
-    let group = bucket.group_of(b"key");
-    write(&client, &bucket, 0..20).await;
-    for n in 0..3 {
-        let host = &cluster.running[n].as_ref().unwrap().host;
-        let raft = host.slot(group).unwrap().raft();
-        raft.external_request(|_| panic!("as a test wants it"))
-            .await
+#[test]
+fn a_dead_leader_and_a_lost_site_cost_time_only() {
+    on_cluster(&FIVE, async |mut cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        write(&client, &bucket, 0..20).await;
+        let group = bucket.group_of(b"key");
+        let leader = cluster.leader_of(group).await;
+        cluster.kill(leader).await;
+        write(&client, &bucket, 20..40).await;
+        check(&client, &bucket, 0..40).await;
+        // The rest of that site too.
+        let site = cluster.voters[leader].site.clone();
+        let other = (0..5)
+            .find(|&n| n != leader && cluster.voters[n].site == site)
             .unwrap();
-        wait_for("another core", || {
-            let now = host.slot(group).unwrap().raft();
-            (!Arc::ptr_eq(&raft, &now)).then_some(())
+        cluster.kill(other).await;
+        write(&client, &bucket, 40..60).await;
+        check(&client, &bucket, 0..60).await;
+
+        for n in [leader, other] {
+            cluster.restart(n).await;
+        }
+        let applied = cluster
+            .hosts()
+            .map(|host| host.status()[group.0 as usize].applied)
+            .max();
+        wait_for("all to catch up", || {
+            let behind =
+                |host: &&Arc<RaftHost>| Some(host.status()[group.0 as usize].applied) < applied;
+            cluster.hosts().find(behind).is_none().then_some(())
         })
         .await;
-        let n = n as u32;
-        write(&client, &bucket, 20 + n..21 + n).await;
-        check(&client, &bucket, 0..21 + n).await;
-    }
+    });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn voters_come_and_go_while_the_groups_serve() {
-    let mut cluster = Cluster::start(&[Some("t"), Some("m"), None]).await;
-    let client = cluster.client();
-    let bucket = cluster.bucket(&client).await;
-    write(&client, &bucket, 0..20).await;
-    let added = cluster.join("m").await;
-    let change = VoterChange {
-        add: vec![added.clone()],
-        remove: vec![2],
-    };
-    let mut wanted = cluster.voters.clone();
-    wanted.remove(1);
-    for group in 0..=contract::KEY_GROUPS {
-        // Once more does nothing more.
-        for _ in 0..2 {
-            let changed = client.change_voters(GroupId(group), change.clone()).await;
-            assert_eq!(changed, Ok(VotersAnswer::Voters(wanted.clone())));
+#[test]
+fn everything_is_there_after_a_stop_of_all() {
+    on_cluster(&[Some("t"), Some("m"), None], async |mut cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        write(&client, &bucket, 0..50).await;
+        for n in 0..3 {
+            cluster.kill(n).await;
         }
-    }
-    let group = bucket.group_of(b"key");
-    let taken = VoterChange {
-        add: vec![Voter {
-            endpoint: "127.0.0.1:1".to_owned(),
-            ..added.clone()
-        }],
-        remove: Vec::new(),
-    };
-    let answer = client.change_voters(group, taken).await;
-    assert_eq!(answer, Ok(VotersAnswer::NumberTaken(added.id)));
-    let nobody = VoterChange {
-        add: Vec::new(),
-        remove: vec![1, 3, added.id],
-    };
-    let answer = client.change_voters(group, nobody).await;
-    assert_eq!(answer, Ok(VotersAnswer::NobodyLeft));
+        for n in 0..3 {
+            cluster.restart(n).await;
+        }
+        check(&client, &bucket, 0..50).await;
+    });
+}
 
-    // The one that went is not missed, and the one that came holds everything.
-    cluster.kill(1).await;
-    write(&client, &bucket, 20..40).await;
-    wait_for("the new voter to lead", || {
-        let host = &cluster.running[3].as_ref().unwrap().host;
-        let status = &host.status()[group.0 as usize];
-        let preferred = usize::from(group.0.is_multiple_of(2));
-        (status.leader == Some([1, added.id][preferred])).then_some(())
-    })
-    .await;
-    cluster.kill(0).await;
-    check(&client, &bucket, 0..40).await;
+#[test]
+fn a_voter_that_lacks_what_the_log_dropped_gets_a_snapshot() {
+    on_cluster(&[Some("t"), Some("m"), None], async |mut cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        let group = bucket.group_of(b"key");
+        write(&client, &bucket, 0..10).await;
+        let leader = cluster.leader_of(group).await;
+        let behind = (0..3).find(|&n| n != leader).unwrap();
+        cluster.kill(behind).await;
+        write(&client, &bucket, 10..60).await;
+        for host in cluster.hosts() {
+            let raft = host.slot(group).unwrap().raft();
+            raft.trigger().snapshot().await.unwrap();
+            let applied = raft.metrics().borrow_watched().last_applied.unwrap();
+            wait_for("a snapshot", || {
+                (raft.metrics().borrow_watched().snapshot >= Some(applied)).then_some(())
+            })
+            .await;
+            raft.trigger().purge_log(applied.index).await.unwrap();
+            wait_for("a purge", || {
+                (raft.metrics().borrow_watched().purged >= Some(applied)).then_some(())
+            })
+            .await;
+        }
+        cluster.restart(behind).await;
+        let applied = cluster
+            .hosts()
+            .map(|host| host.status()[group.0 as usize].applied)
+            .max();
+        wait_for("the snapshot to be installed", || {
+            let host = &cluster.running[behind].as_ref().unwrap().host;
+            (Some(host.status()[group.0 as usize].applied) >= applied).then_some(())
+        })
+        .await;
+        // It can lead with what it got.
+        let other = (0..3).find(|&n| n != leader && n != behind).unwrap();
+        write(&client, &bucket, 60..61).await;
+        cluster.kill(leader).await;
+        check(&client, &bucket, 0..61).await;
+        assert!(cluster.running[other].is_some());
+    });
+}
+
+#[test]
+fn a_site_that_is_cut_off_answers_nothing_it_can_not_prove() {
+    on_cluster(&FIVE, async |cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        write(&client, &bucket, 0..10).await;
+        let group = bucket.group_of(b"key");
+        let mut file =
+            PartitionFile::parse(&std::fs::read_to_string(cluster.partition_file()).unwrap())
+                .unwrap();
+        file.cut("t", "m");
+        file.cut("t", "arbiter");
+        cluster.write(&file);
+        // The others elect leaders and go on.
+        wait_for("leaders on the other side", || {
+            let host = &cluster.running[2].as_ref().unwrap().host;
+            let led = host
+                .status()
+                .iter()
+                .all(|status| status.leader.is_some_and(|leader| leader > 2));
+            led.then_some(())
+        })
+        .await;
+        let across: Vec<String> = cluster.voters[2..]
+            .iter()
+            .map(|voter| voter.endpoint.clone())
+            .collect();
+        let across = Client::new(Transport::tcp(), across);
+        write(&across, &bucket, 10..20).await;
+        for node in cluster.running[..2].iter().flatten() {
+            let query = Query::Keys(crate::query::KeyQuery::GetObject {
+                bucket: bucket.id,
+                key: "key-00000".into(),
+            });
+            match node.host.query(group, query).await {
+                Err(ReplicaError::NotLeader(_) | ReplicaError::Unavailable) => {}
+                answered => panic!("a voter without a majority answered {answered:?}"),
+            }
+        }
+        file.heal("t", "m");
+        file.heal("t", "arbiter");
+        cluster.write(&file);
+        check(&client, &bucket, 0..20).await;
+    });
+}
+
+#[test]
+fn leaders_spread_and_the_arbiter_leads_none() {
+    on_cluster(&FIVE, async |cluster| {
+        wait_for("leaders in their places", || {
+            let host = cluster.hosts().next()?;
+            let leaders: Vec<Option<u64>> =
+                host.status().iter().map(|status| status.leader).collect();
+            // Sites in alphabetical order: m has voters 3 and 4, t has 1 and 2.
+            (leaders == [Some(3), Some(1), Some(4), Some(2)]).then_some(())
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_core_that_ends_by_itself_is_built_anew() {
+    on_cluster(&[Some("t"), Some("m"), None], async |cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        let group = bucket.group_of(b"key");
+        write(&client, &bucket, 0..20).await;
+        for n in 0..3 {
+            let host = &cluster.running[n].as_ref().unwrap().host;
+            let raft = host.slot(group).unwrap().raft();
+            raft.external_request(|_| panic!("as a test wants it"))
+                .await
+                .unwrap();
+            wait_for("another core", || {
+                let now = host.slot(group).unwrap().raft();
+                (!Arc::ptr_eq(&raft, &now)).then_some(())
+            })
+            .await;
+            let n = n as u32;
+            write(&client, &bucket, 20 + n..21 + n).await;
+            check(&client, &bucket, 0..21 + n).await;
+        }
+    });
+}
+
+#[test]
+fn voters_come_and_go_while_the_groups_serve() {
+    on_cluster(&[Some("t"), Some("m"), None], async |mut cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        write(&client, &bucket, 0..20).await;
+        let added = cluster.join("m").await;
+        let change = VoterChange {
+            add: vec![added.clone()],
+            remove: vec![2],
+        };
+        let mut wanted = cluster.voters.clone();
+        wanted.remove(1);
+        for group in 0..=contract::KEY_GROUPS {
+            // Once more does nothing more.
+            for _ in 0..2 {
+                let changed = client.change_voters(GroupId(group), change.clone()).await;
+                assert_eq!(changed, Ok(VotersAnswer::Voters(wanted.clone())));
+            }
+        }
+        let group = bucket.group_of(b"key");
+        let taken = VoterChange {
+            add: vec![Voter {
+                endpoint: "127.0.0.1:1".to_owned(),
+                ..added.clone()
+            }],
+            remove: Vec::new(),
+        };
+        let answer = client.change_voters(group, taken).await;
+        assert_eq!(answer, Ok(VotersAnswer::NumberTaken(added.id)));
+        let nobody = VoterChange {
+            add: Vec::new(),
+            remove: vec![1, 3, added.id],
+        };
+        let answer = client.change_voters(group, nobody).await;
+        assert_eq!(answer, Ok(VotersAnswer::NobodyLeft));
+
+        // The one that went is not missed, and the one that came holds everything.
+        cluster.kill(1).await;
+        write(&client, &bucket, 20..40).await;
+        wait_for("the new voter to lead", || {
+            let host = &cluster.running[3].as_ref().unwrap().host;
+            let status = &host.status()[group.0 as usize];
+            let preferred = usize::from(group.0.is_multiple_of(2));
+            (status.leader == Some([1, added.id][preferred])).then_some(())
+        })
+        .await;
+        cluster.kill(0).await;
+        check(&client, &bucket, 0..40).await;
+    });
 }
