@@ -11,7 +11,8 @@
 //! * [`machine`], [`read`]: commands and queries over any ordered map ([`store`]).
 //! * [`replica`]: the seam between log and state machine; [`raft`] replicates the groups on RocksDB
 //!   (only with the feature `store`).
-//! * [`client`], [`server`], [`wire`]: the network; [`voters`]: who votes.
+//! * [`client`], [`server`], [`wire`]: the network; [`voters`]: who votes; [`failover`]: who takes
+//!   over when a site is lost.
 //! * [`tablets`]: buckets are cut into tablets, which split and move between key groups.
 
 pub mod client;
@@ -21,6 +22,7 @@ pub mod command;
 #[cfg(test)]
 mod contract;
 mod error;
+pub mod failover;
 pub mod id;
 pub mod keys;
 pub mod limits;

@@ -28,7 +28,7 @@ pub struct DiskSettings {
     pub id: DiskId,
 }
 
-/// A voter of a new cluster.
+/// A voter on metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VoterSettings {
@@ -65,6 +65,8 @@ pub struct Settings {
     /// that has begun keeps its own list.
     #[serde(default)]
     pub voters: Vec<VoterSettings>,
+    /// This node as a voter, if it is none of those: it waits until it is added.
+    pub voter: Option<VoterSettings>,
     /// Development only: the partition file that connections to other sites obey.
     pub fault_file: Option<PathBuf>,
     /// Length of a segment file; by default 1/1024 of the filesystem, from 64 MiB to 1 GiB.
@@ -158,15 +160,17 @@ impl Settings {
         if self.metadata.is_empty() {
             return refuse("metadata: at least one host:port");
         }
-        if self.has(Role::Meta) && self.voter_id().is_none() {
-            return refuse("role meta needs an entry of this node's name in voters");
+        if self.has(Role::Meta) && self.own_voter().is_none() {
+            return refuse("role meta needs an entry of this node's name in voters, or voter");
         }
-        for (i, voter) in self.voters.iter().enumerate() {
-            let twin = |other: &VoterSettings| other.id == voter.id || other.name == voter.name;
-            if self.voters[..i].iter().any(twin) {
+        let mut voters: Vec<&VoterSettings> = Vec::new();
+        for voter in self.voters.iter().chain(&self.voter) {
+            let twin = |other: &&VoterSettings| other.id == voter.id || other.name == voter.name;
+            if voters.iter().any(twin) {
                 let name = &voter.name;
                 return Err(Error::Settings(format!("voters: {name} is there twice")));
             }
+            voters.push(voter);
         }
         if self.key_groups == 0 {
             return refuse("key_groups: at least 1");
@@ -183,10 +187,10 @@ impl Settings {
         Ok(())
     }
 
-    /// This node's number among the voters.
-    pub fn voter_id(&self) -> Option<u64> {
-        let own = self.voters.iter().find(|voter| voter.name == self.name);
-        own.map(|voter| voter.id)
+    /// This node as a voter, if it is one or waits to be.
+    pub fn own_voter(&self) -> Option<&VoterSettings> {
+        let mut all = self.voters.iter().chain(&self.voter);
+        all.find(|voter| voter.name == self.name)
     }
 
     /// Whether the node has this role.
@@ -232,10 +236,18 @@ mod tests {
         assert!(load(&meta, &[]).is_err());
         assert!(load(&format!("{meta}{}", voter("toulouse-2", 1)), &[]).is_err());
         let listed = format!("{meta}{}", voter("toulouse-1", 1));
-        assert_eq!(load(&listed, &[]).unwrap().voter_id(), Some(1));
-        for twin in [voter("toulouse-1", 2), voter("toulouse-2", 1)] {
+        assert_eq!(load(&listed, &[]).unwrap().own_voter().unwrap().id, 1);
+        let waits = |name, id| voter(name, id).replace("[[voters]]", "[voter]");
+        for twin in [
+            voter("toulouse-1", 2),
+            voter("toulouse-2", 1),
+            waits("toulouse-1", 2),
+        ] {
             assert!(load(&format!("{listed}{twin}"), &[]).is_err());
         }
+        let waiting = format!("{meta}{}{}", voter("toulouse-2", 1), waits("toulouse-1", 6));
+        let settings = load(&waiting, &[]).unwrap();
+        assert_eq!(settings.own_voter().unwrap().id, 6);
     }
 
     #[test]
@@ -243,7 +255,7 @@ mod tests {
         let file = format!("{FILE}{}", voter("other", 7));
         let settings = load(&file, &["--name", "other", "--roles", "data,meta"]).unwrap();
         assert_eq!(settings.name, "other");
-        assert_eq!(settings.voter_id(), Some(7));
+        assert_eq!(settings.own_voter().unwrap().id, 7);
         assert_eq!(settings.site, "toulouse");
         assert_eq!(settings.roles, [Role::Data, Role::Meta]);
         assert_eq!(settings.disks[0].id, DiskId::from_u128(7));

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{DiskSettings, Flags, Role, Settings};
+use crate::config::{DiskSettings, Flags, Role, Settings, VoterSettings};
 use crate::error::{Error, IoContext};
 use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
 use crate::store::{Env, OsEnv, ShardStore, StoreOptions};
@@ -154,20 +154,17 @@ async fn open_metadata(
     settings: &Settings,
     transport: Transport,
 ) -> Result<Option<Arc<RaftHost>>, Error> {
-    let Some(id) = settings.voter_id().filter(|_| settings.has(Role::Meta)) else {
+    let Some(own) = settings.own_voter().filter(|_| settings.has(Role::Meta)) else {
         return Ok(None);
     };
-    let voters: Vec<Voter> = settings
-        .voters
-        .iter()
-        .map(|voter| Voter {
-            id: voter.id,
-            endpoint: voter.endpoint.clone(),
-            site: voter.site.clone(),
-        })
-        .collect();
+    let voter = |voter: &VoterSettings| Voter {
+        id: voter.id,
+        endpoint: voter.endpoint.clone(),
+        site: voter.site.clone(),
+    };
+    let (own, voters): (_, Vec<Voter>) = (voter(own), settings.voters.iter().map(voter).collect());
     let folder = settings.data_dir.join("meta");
-    let host = RaftHost::open(&folder, id, &voters, settings.key_groups, transport).await;
+    let host = RaftHost::open(&folder, own, &voters, settings.key_groups, transport).await;
     host.map(Some).doing("open the metadata groups")
 }
 

@@ -21,7 +21,10 @@ use crate::id::GroupId;
 use crate::limits::{ANSWER_BYTES, ATTEMPT_MS, CLIENT_DEADLINE_MS, LAYOUT_POLL_MS, MESSAGE_BYTES};
 use crate::query::{Answer, KeyAnswer, KeyQuery, Query, SystemAnswer, SystemQuery};
 use crate::server::MetadataService;
-use crate::voters::{VOTERS_PATH, VoterChange, VotersAnswer, VotersRequest};
+use crate::voters::{
+    PROMOTE_PATH, PromoteAnswer, PromoteRequest, STATUS_PATH, VOTERS_PATH, VoterChange,
+    VoterStatus, VotersAnswer, VotersRequest,
+};
 use crate::wire::{
     PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, RELAY_PROPOSE_PATH, RELAY_QUERY_PATH,
     Refusal,
@@ -260,6 +263,52 @@ impl Calls {
                 .map_err(|_| Error::Protocol("an answer that does not read")),
             Err(Failure::Refused(error)) => Err(error),
             Err(Failure::Unanswered) => Err(Error::Uncertain),
+        }
+    }
+
+    pub(super) fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    pub(super) async fn voter_status(&self, endpoint: &str) -> Result<VoterStatus, Error> {
+        let answer = self.ask_once(endpoint, STATUS_PATH, Bytes::new()).await?;
+        VoterStatus::from_bytes(&answer).map_err(|_| Error::Protocol("a status that does not read"))
+    }
+
+    pub(super) async fn promote(
+        &self,
+        endpoint: &str,
+        request: &PromoteRequest,
+    ) -> Result<PromoteAnswer, Error> {
+        let body = Bytes::from(request.to_bytes());
+        let answer = self.ask_once(endpoint, PROMOTE_PATH, body).await;
+        // It may have been done all the same.
+        let answer = answer.map_err(|error| match error {
+            Error::Unavailable => Error::Uncertain,
+            other => other,
+        })?;
+        PromoteAnswer::from_bytes(&answer)
+            .map_err(|_| Error::Protocol("an answer that does not read"))
+    }
+
+    /// Asks one voter, once.
+    async fn ask_once(
+        &self,
+        endpoint: &str,
+        path: &'static str,
+        body: Bytes,
+    ) -> Result<Bytes, Error> {
+        let within = Duration::from_millis(ATTEMPT_MS);
+        let call = self.caller.call(endpoint, path, body);
+        match tokio::time::timeout(within, call).await {
+            Ok(Ok((StatusCode::OK, answer))) => Ok(answer),
+            Ok(Ok((_, answer))) => match Refusal::from_bytes(&answer) {
+                Ok(Refusal::Malformed) | Err(_) => {
+                    Err(Error::Protocol("the voter does not know us"))
+                }
+                Ok(_) => Err(Error::Unavailable),
+            },
+            Ok(Err(NoAnswer)) | Err(_) => Err(Error::Unavailable),
         }
     }
 

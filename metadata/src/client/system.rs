@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::id::{ClusterId, GroupId};
 use crate::query::{ClusterState, SystemAnswer, SystemQuery};
 use crate::record::Account;
-use crate::voters::{VoterChange, VotersAnswer};
+use crate::voters::{PromoteAnswer, PromoteRequest, VoterChange, VoterStatus, VotersAnswer};
 
 const ODD: Error = Error::Protocol("an answer to another question");
 
@@ -50,6 +50,31 @@ impl Client {
         change: VoterChange,
     ) -> Result<VotersAnswer, Error> {
         self.inner.calls.change_voters(group, change).await
+    }
+
+    /// The voters that this client asks, `host:port`.
+    pub fn endpoints(&self) -> &[String] {
+        self.inner.calls.endpoints()
+    }
+
+    /// What the voter at `endpoint` knows by itself.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not answer.
+    pub async fn voter_status(&self, endpoint: &str) -> Result<VoterStatus, Error> {
+        self.inner.calls.voter_status(endpoint).await
+    }
+
+    /// Has the voter at `endpoint` take over a group for its site alone; see [`crate::voters`].
+    ///
+    /// # Errors
+    /// [`Error::Uncertain`] when it does not answer: look at its status.
+    pub async fn promote(
+        &self,
+        endpoint: &str,
+        request: &PromoteRequest,
+    ) -> Result<PromoteAnswer, Error> {
+        self.inner.calls.promote(endpoint, request).await
     }
 
     /// The cluster's id, layout and number of key groups.

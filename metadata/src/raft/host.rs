@@ -10,7 +10,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use openraft::async_runtime::WatchReceiver;
-use openraft::errors::{ClientWriteError, InitializeError, LinearizableReadError, RaftError};
+use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
+use openraft::storage::RaftLogStorage;
 use openraft::{Config, ReadPolicy, SnapshotPolicy};
 use riquet_cluster::transport::Transport;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,10 +19,12 @@ use tokio::time::Instant;
 
 use super::limits::*;
 use super::log::{GroupLog, LogStore};
+use super::members;
 use super::network::Network;
+use super::promotion;
 use super::sites::{self, Held};
 use super::state::{GroupState, Machine};
-use super::types::{EncodedProposal, Metrics, Peer, Raft};
+use super::types::{EncodedProposal, Membership, Metrics, Peer, Raft};
 use crate::codec::Record;
 use crate::command::{Outcome, Proposal};
 use crate::id::GroupId;
@@ -29,7 +32,7 @@ use crate::query::{Answer, Query};
 use crate::read;
 use crate::replica::{Replica, ReplicaError};
 use crate::rocks::Shared;
-use crate::voters::Voter;
+use crate::voters::{GroupView, PromoteAnswer, PromoteRequest, Voter, VoterStatus};
 
 /// What a group looks like from this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub struct GroupStatus {
 
 /// The groups that a process votes in.
 pub struct RaftHost {
-    id: u64,
+    own: Voter,
     slots: BTreeMap<GroupId, Arc<Slot>>,
 }
 
@@ -61,20 +64,24 @@ pub(super) struct Slot {
     reads: mpsc::Sender<oneshot::Sender<Result<(), ReplicaError>>>,
     /// The last term in which this voter was seen to lead, and since when.
     leads: Mutex<Option<(u64, Instant)>>,
+    /// A promotion that waits for the core's end, and who is told what became of it.
+    promotion: Mutex<Option<Promotion>>,
     /// Whether a core that ends is to stay so.
     is_stopping: AtomicBool,
 }
 
+type Promotion = (PromoteRequest, oneshot::Sender<io::Result<PromoteAnswer>>);
+
 impl RaftHost {
     /// Opens or makes a voter's groups in a folder and starts them. A cluster that is new begins
-    /// with `voters`, and one that is not keeps its own list. Who is not among `voters` waits for
-    /// [`crate::voters`] to add it.
+    /// with `voters`, and one that is not keeps its own list. If its `own` is not among `voters` it
+    /// waits for [`crate::voters`] to add it.
     ///
     /// # Errors
     /// When the data is damaged, in use by another process, or the disk fails.
     pub async fn open(
         folder: &Path,
-        id: u64,
+        own: Voter,
         voters: &[Voter],
         key_groups: u32,
         transport: Transport,
@@ -88,21 +95,22 @@ impl RaftHost {
             .map(|voter| (voter.id, Peer::from(voter)))
             .collect();
         let mut slots = BTreeMap::new();
-        for (group, log, state) in opened {
-            let raft = start(group, id, &transport, &log, &state).await?;
-            if members.contains_key(&id) {
-                initialize(&raft, &members).await?;
+        for (group, mut log, state) in opened {
+            if members.contains_key(&own.id) {
+                promotion::found(&mut log, own.id, &members).await?;
             }
+            let raft = start(group, own.id, &transport, &log, &state).await?;
             let (reads, waiting) = mpsc::channel(WAITING_READS);
             let slot = Arc::new(Slot {
                 group,
-                voter: id,
+                voter: own.id,
                 transport: transport.clone(),
                 log,
                 state,
                 raft: ArcSwap::from_pointee(raft),
                 reads,
                 leads: Mutex::new(None),
+                promotion: Mutex::new(None),
                 is_stopping: AtomicBool::new(false),
             });
             tokio::spawn(prove_leadership(Arc::downgrade(&slot), waiting));
@@ -110,7 +118,7 @@ impl RaftHost {
             tokio::spawn(hand_over(Arc::downgrade(&slot)));
             slots.insert(group, slot);
         }
-        Ok(Arc::new(Self { id, slots }))
+        Ok(Arc::new(Self { own, slots }))
     }
 
     pub(super) fn slot(&self, group: GroupId) -> Result<&Slot, ReplicaError> {
@@ -122,13 +130,13 @@ impl RaftHost {
 
     /// This voter's number.
     pub fn id(&self) -> u64 {
-        self.id
+        self.own.id
     }
 
     /// Whether this voter leads a group, as far as it knows.
     pub fn leads(&self, group: GroupId) -> bool {
         let leader = self.slot(group).map(|slot| slot.status().leader);
-        leader.is_ok_and(|leader| leader == Some(self.id))
+        leader.is_ok_and(|leader| leader == Some(self.own.id))
     }
 
     /// Hands over what this voter leads to who can lead it, before it ends: an election would take
@@ -137,7 +145,7 @@ impl RaftHost {
         for slot in self.slots.values() {
             let raft = slot.raft();
             let metrics = raft.metrics().borrow_watched().clone();
-            if metrics.current_leader != Some(self.id) {
+            if metrics.current_leader != Some(self.own.id) {
                 continue;
             }
             if let Some(to) = sites::next_leader(&metrics) {
@@ -149,6 +157,18 @@ impl RaftHost {
     /// How the groups are.
     pub fn status(&self) -> Vec<GroupStatus> {
         self.slots.values().map(|slot| slot.status()).collect()
+    }
+
+    /// What this voter knows by itself, as others may ask.
+    pub(super) async fn voter_status(&self) -> Result<VoterStatus, ReplicaError> {
+        let mut groups = Vec::new();
+        for slot in self.slots.values() {
+            groups.push(slot.view().await?);
+        }
+        Ok(VoterStatus {
+            voter: self.own.clone(),
+            groups,
+        })
     }
 
     /// Ends all groups in good order. Until then their leaders lead.
@@ -227,14 +247,6 @@ async fn start(
         .map_err(io::Error::other)
 }
 
-/// Begins a group, unless it has begun. All voters may do so, as they name the same members.
-async fn initialize(raft: &Raft, members: &BTreeMap<u64, Peer>) -> io::Result<()> {
-    match raft.initialize(members.clone()).await {
-        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-        Err(error) => Err(io::Error::other(error)),
-    }
-}
-
 impl Slot {
     pub(super) fn raft(&self) -> Arc<Raft> {
         self.raft.load_full()
@@ -252,6 +264,67 @@ impl Slot {
             term: metrics.current_term,
             applied: *self.state.applied().borrow(),
         }
+    }
+
+    async fn view(&self) -> Result<GroupView, ReplicaError> {
+        let status = self.status();
+        let log = self.log.clone().get_log_state().await;
+        let last = log.map_err(|_| ReplicaError::Stopped)?.last_log_id;
+        let voters = members::voters(&*members::newest(&self.raft()).await?);
+        let voters = voters
+            .iter()
+            .map(|(&id, peer)| promotion::voter_of(id, peer));
+        Ok(GroupView {
+            group: self.group,
+            term: status.term,
+            leader: status.leader,
+            last: last.as_ref().map(promotion::position),
+            applied: status.applied,
+            voters: voters.collect(),
+        })
+    }
+
+    /// Makes a site's voters the only ones; see [`promotion`]. The core ends for it and comes back.
+    pub(super) async fn promote(
+        &self,
+        request: PromoteRequest,
+    ) -> Result<PromoteAnswer, ReplicaError> {
+        let (done, told) = oneshot::channel();
+        {
+            let waiting = &self.promotion;
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.is_some() {
+                return Err(ReplicaError::Unavailable);
+            }
+            *waiting = Some((request, done));
+        }
+        let _ = self.raft().shutdown().await;
+        match told.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                tracing::error!(group = %self.group, %error, "a site was not promoted");
+                Err(ReplicaError::Stopped)
+            }
+            Err(_) => Err(ReplicaError::Stopped),
+        }
+    }
+
+    /// Carries out the promotion that waits, if one does. The core has ended.
+    async fn promote_if_asked(&self, membership: &Membership) -> bool {
+        let waiting = &self.promotion;
+        let asked = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some((request, done)) = asked else {
+            return false;
+        };
+        let voters = members::voters(membership);
+        let mut log = self.log.clone();
+        let promoted = promotion::promote(&mut log, self.voter, &voters, &request).await;
+        tracing::warn!(group = %self.group, site = request.site, ?promoted, "a site is promoted");
+        let _ = done.send(promoted);
+        true
     }
 
     async fn propose(&self, proposal: &Proposal) -> Result<Outcome, ReplicaError> {
@@ -399,11 +472,14 @@ async fn supervise(slot: Weak<Slot>) {
         if started.elapsed() > Duration::from_millis(REBUILD_MAX_MS) {
             pause_ms = REBUILD_MIN_MS;
         }
-        tracing::error!(group = %slot.group, ended, "a metadata group's core ended; it is built anew");
-        metrics::counter!("riquet_metadata_rebuilt_groups_total").increment(1);
         let _ = raft.shutdown().await;
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-        pause_ms = (pause_ms * 2).min(REBUILD_MAX_MS);
+        let membership = raft.metrics().borrow_watched().membership_config.clone();
+        if !slot.promote_if_asked(&membership).await {
+            tracing::error!(group = %slot.group, ended, "a metadata group's core ended; it is built anew");
+            metrics::counter!("riquet_metadata_rebuilt_groups_total").increment(1);
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            pause_ms = (pause_ms * 2).min(REBUILD_MAX_MS);
+        }
         match start(
             slot.group,
             slot.voter,

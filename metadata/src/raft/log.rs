@@ -177,6 +177,16 @@ impl GroupLog {
         Some(u64::from_be_bytes(index.try_into().ok()?))
     }
 
+    /// Writes an entry and a vote that no leader sent, durable on return. The group has no core
+    /// meanwhile.
+    pub(super) async fn force(&self, entry: &Entry, vote: &Vote) -> io::Result<()> {
+        let mut batch = WriteBatch::default();
+        batch.put(self.entry_key(entry.log_id.index), to_bytes(entry));
+        batch.put(self.key(VOTE), to_bytes(vote));
+        self.store.write(batch)?;
+        self.store.synced().await
+    }
+
     fn last(&self) -> io::Result<Option<LogId>> {
         let mut cursor = self.store.db.raw_iterator();
         cursor.seek_for_prev(self.entry_key(u64::MAX));

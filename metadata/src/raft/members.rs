@@ -1,15 +1,19 @@
 //! Changes of who votes in a group, made by its leader.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
+use openraft::entry::RaftPayload;
 use openraft::errors::{ClientWriteError, RaftError};
+use openraft::{EntryPayload, Precondition};
 
 use super::host::Slot;
 use super::limits::VOTERS_MS;
-use super::types::{Group, Metrics, Peer, Raft};
+use super::promotion::voter_of;
+use super::quorum;
+use super::types::{Group, Membership, Peer, Raft};
 use crate::replica::ReplicaError;
 use crate::voters::{Voter, VoterChange, VotersAnswer};
 
@@ -26,17 +30,17 @@ fn refusal(error: WriteError) -> ReplicaError {
     }
 }
 
-fn voters(metrics: &Metrics) -> Vec<Voter> {
-    let membership = metrics.membership_config.membership();
+/// The newest membership in this voter's log.
+pub(super) async fn newest(raft: &Raft) -> Result<Arc<Membership>, ReplicaError> {
+    let effective = raft.with_raft_state(|state| state.membership_state.effective().clone());
+    effective.await.map_err(|_| ReplicaError::Stopped)
+}
+
+/// Those who vote by a membership.
+pub(super) fn voters(membership: &Membership) -> BTreeMap<u64, Peer> {
     let ids: BTreeSet<u64> = membership.voter_ids().collect();
     let voting = membership.nodes().filter(|(id, _)| ids.contains(id));
-    voting
-        .map(|(&id, peer)| Voter {
-            id,
-            endpoint: peer.endpoint.clone(),
-            site: peer.site.clone(),
-        })
-        .collect()
+    voting.map(|(&id, peer)| (id, peer.clone())).collect()
 }
 
 impl From<&Voter> for Peer {
@@ -64,47 +68,68 @@ impl Slot {
         // Only who leads now knows who votes now.
         self.barrier().await?;
         let raft = self.raft();
-        let metrics = raft.metrics().borrow_watched().clone();
-        let membership = metrics.membership_config.membership().clone();
-        let present: BTreeSet<u64> = membership.voter_ids().collect();
-        let mut wanted = present.clone();
+        let membership = newest(&raft).await?;
+        let known: BTreeMap<u64, &Peer> =
+            membership.nodes().map(|(&id, peer)| (id, peer)).collect();
+        let mut wanted = voters(&membership);
         for voter in &change.add {
-            let known = membership.get_node(&voter.id);
-            if known.is_some_and(|known| *known != Peer::from(voter)) {
+            let peer = Peer::from(voter);
+            if known.get(&voter.id).is_some_and(|known| **known != peer) {
                 return Ok(VotersAnswer::NumberTaken(voter.id));
             }
-            wanted.insert(voter.id);
+            wanted.insert(voter.id, peer);
         }
-        wanted.retain(|id| !change.remove.contains(id));
+        wanted.retain(|id, _| !change.remove.contains(id));
         if wanted.is_empty() {
             return Ok(VotersAnswer::NobodyLeft);
         }
 
         // First they learn, so that their votes delay nothing.
         for voter in &change.add {
-            if membership.get_node(&voter.id).is_none() {
+            if !known.contains_key(&voter.id) {
                 let added = raft.add_learner(voter.id, Peer::from(voter), false).await;
                 added.map_err(refusal)?;
             }
             caught_up(&raft, voter.id).await?;
         }
-        let is_joint = membership.get_joint_config().len() > 1;
-        if wanted != present || is_joint {
-            let changed = raft.change_membership(wanted.clone(), false).await;
-            changed.map_err(refusal)?;
+        // A question changes nothing, not even a quorum that a change left on its way.
+        if *change != VoterChange::default() {
+            vote_with(&raft, &wanted).await?;
         }
-        // Those that only ever learned.
-        let learned = |id: &&u64| !present.contains(id) && membership.get_node(id).is_some();
-        let leaving: BTreeSet<u64> = change.remove.iter().filter(learned).copied().collect();
-        if !leaving.is_empty() {
-            let leave = ChangeMembers::RemoveNodes(leaving);
-            raft.change_membership(leave, false)
-                .await
-                .map_err(refusal)?;
-        }
-        let now = voters(&raft.metrics().borrow_watched());
+        let now = voters(&*newest(&raft).await?);
+        let now = now.iter().map(|(&id, peer)| voter_of(id, peer)).collect();
         Ok(VotersAnswer::Voters(now))
     }
+}
+
+/// Makes these the voters, with the quorum that follows from who they are. All of them learn
+/// already; others stay no members.
+async fn vote_with(raft: &Raft, wanted: &BTreeMap<u64, Peer>) -> Result<(), ReplicaError> {
+    let membership = newest(raft).await?;
+    let steps = quorum::steps(membership.get_joint_config(), &quorum::of(wanted));
+    let all: BTreeMap<u64, Peer> = membership
+        .nodes()
+        .map(|(&id, peer)| (id, peer.clone()))
+        .collect();
+    // Those that only ever learned go with the last step; it may have none before it.
+    let steps = match steps.is_empty() && all.len() > wanted.len() {
+        true => vec![quorum::of(wanted)],
+        false => steps,
+    };
+    let count = steps.len();
+    for (number, step) in (1..).zip(steps) {
+        let nodes = if number == count { wanted } else { &all };
+        let next = openraft::Membership::new(step, nodes.clone());
+        let next = next.map_err(|_| ReplicaError::Unavailable)?;
+        // Whoever else changed it meanwhile is not overruled.
+        let present = Precondition::LastMembershipLogId {
+            last_membership_log_id: *newest(raft).await?.log_id(),
+        };
+        raft.append_membership(next, EntryPayload::blank(), [present])
+            .await
+            .map_err(refusal)?;
+    }
+    Ok(())
 }
 
 /// Waits until a voter holds what the leader's log had at the call.

@@ -15,7 +15,8 @@
 //! * [`snapshot`]: a checkpoint of that database, sent as the files it consists of.
 //! * [`network`], [`service`]: both ends of the calls between voters.
 //! * [`host`]: the groups of a process, behind [`crate::replica::Replica`].
-//! * [`members`]: changes of who votes.
+//! * [`members`]: changes of who votes; [`quorum`]: how many must agree; [`promotion`]: how a group
+//!   begins, and how a site goes on that lost the other.
 //! * [`sites`]: which sites hold an entry, and who should lead a group.
 //!
 //! # Which openraft
@@ -31,6 +32,8 @@ mod limits;
 mod log;
 mod members;
 mod network;
+mod promotion;
+mod quorum;
 mod service;
 mod sites;
 mod snapshot;

@@ -17,7 +17,7 @@ use super::types::{Snapshot, from_bytes, to_bytes};
 use crate::codec::Record;
 use crate::id::GroupId;
 use crate::limits::MESSAGE_BYTES;
-use crate::voters::{VOTERS_PATH, VotersRequest};
+use crate::voters::{PROMOTE_PATH, PromoteRequest, STATUS_PATH, VOTERS_PATH, VotersRequest};
 use crate::wire::Refusal;
 
 /// Serves the calls of other voters. Cheap to clone.
@@ -72,11 +72,11 @@ impl RaftService {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        if head.uri.path() == VOTERS_PATH {
+        if let path @ (VOTERS_PATH | STATUS_PATH | PROMOTE_PATH) = head.uri.path() {
             let body = std::pin::pin!(body);
             let body = Limited::new(body, MESSAGE_BYTES).collect().await;
             let body = body.map_err(|_| Failure::Malformed)?.to_bytes();
-            return self.voters(&body).await.map_err(Failure::Refused);
+            return self.operate(path, &body).await.map_err(Failure::Refused);
         }
         let path = head
             .uri
@@ -104,11 +104,22 @@ impl RaftService {
 }
 
 impl RaftService {
-    async fn voters(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let request = VotersRequest::from_bytes(body).map_err(|_| Refusal::Malformed)?;
-        let slot = self.host.slot(request.group)?;
-        let answer = slot.change_voters(&request.change).await?;
-        Ok(answer.to_bytes())
+    /// What operators ask for.
+    async fn operate(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let answer = match path {
+            VOTERS_PATH => {
+                let request = VotersRequest::from_bytes(body).map_err(|_| Refusal::Malformed)?;
+                let slot = self.host.slot(request.group)?;
+                slot.change_voters(&request.change).await?.to_bytes()
+            }
+            PROMOTE_PATH => {
+                let request = PromoteRequest::from_bytes(body).map_err(|_| Refusal::Malformed)?;
+                let slot = self.host.slot(request.group)?;
+                slot.promote(request).await?.to_bytes()
+            }
+            _ => self.host.voter_status().await?.to_bytes(),
+        };
+        Ok(answer)
     }
 }
 

@@ -27,14 +27,15 @@ use super::state::{GroupState, Machine};
 use super::types::{Entry, Group};
 use super::*;
 use crate::client::Client;
-use crate::command::{Outcome, Proposal};
+use crate::command::{KeyCommand, Outcome, Proposal};
 use crate::contract;
+use crate::failover::promotions;
 use crate::id::{ClusterId, GroupId, ObjectKey};
 use crate::query::{Answer, Query};
 use crate::record::Bucket;
 use crate::rocks::Shared;
-use crate::testing::{account, etag, inline, layout, put};
-use crate::voters::{VoterChange, VotersAnswer};
+use crate::testing::{account, etag, inline, layout, proposal, put};
+use crate::voters::{LogPosition, PromoteAnswer, PromoteRequest, VoterChange, VotersAnswer};
 use crate::{MetadataService, Replica, ReplicaError};
 
 struct Stores;
@@ -175,7 +176,7 @@ impl Cluster {
         let folder = self.folder.join(voter.id.to_string());
         let groups = contract::KEY_GROUPS;
         let founders = &self.voters[..self.founders];
-        let host = RaftHost::open(&folder, voter.id, founders, groups, transport)
+        let host = RaftHost::open(&folder, voter.clone(), founders, groups, transport)
             .await
             .unwrap();
         let (raft, metadata) = (
@@ -603,5 +604,211 @@ fn voters_come_and_go_while_the_groups_serve() {
         .await;
         cluster.kill(0).await;
         check(&client, &bucket, 0..40).await;
+    });
+}
+
+const SIX: [Option<&str>; 6] = [
+    Some("t"),
+    Some("t"),
+    Some("t"),
+    Some("m"),
+    Some("m"),
+    Some("m"),
+];
+
+impl Cluster {
+    /// A client that knows the voters of one site only.
+    fn client_at(&self, site: &str) -> Client {
+        let here = self
+            .voters
+            .iter()
+            .filter(|v| v.site.as_deref() == Some(site));
+        let endpoints = here.map(|voter| voter.endpoint.clone()).collect();
+        Client::new(Transport::tcp(), endpoints)
+    }
+
+    fn numbers_at(&self, site: &str) -> Vec<usize> {
+        let here = |&n: &usize| self.voters[n].site.as_deref() == Some(site);
+        (0..self.voters.len()).filter(here).collect()
+    }
+
+    /// That what votes in a group can't answer, nor take what it is asked to write.
+    async fn is_stopped(&self, bucket: &Bucket, site: &str) {
+        let group = bucket.group_of(b"key");
+        for n in self.numbers_at(site) {
+            let Some(node) = &self.running[n] else {
+                continue;
+            };
+            let query = Query::Keys(crate::query::KeyQuery::GetObject {
+                bucket: bucket.id,
+                key: "key-00000".into(),
+            });
+            match node.host.query(group, query).await {
+                Err(ReplicaError::NotLeader(_) | ReplicaError::Unavailable) => {}
+                answered => panic!("a voter without a quorum answered {answered:?}"),
+            }
+        }
+    }
+
+    /// Makes a site go on alone, as an operator does; how many groups needed it.
+    async fn fail_over_to(&self, site: &str) -> usize {
+        let client = self.client_at(site);
+        let mut statuses = Vec::new();
+        for endpoint in client.endpoints() {
+            statuses.extend(client.voter_status(endpoint).await);
+        }
+        let promotions = promotions(&statuses, site).unwrap();
+        for promotion in &promotions {
+            let promoted = client.promote(&promotion.voter.endpoint, &promotion.request);
+            let promoted = promoted.await.unwrap();
+            assert!(
+                matches!(promoted, PromoteAnswer::Promoted(_)),
+                "{promoted:?}"
+            );
+        }
+        promotions.len()
+    }
+
+    /// Adds voters that run to all groups.
+    async fn add(&self, client: &Client, numbers: &[usize]) {
+        let add: Vec<Voter> = numbers.iter().map(|&n| self.voters[n].clone()).collect();
+        for group in 0..=contract::KEY_GROUPS {
+            let change = VoterChange {
+                add: add.clone(),
+                remove: Vec::new(),
+            };
+            let changed = client.change_voters(GroupId(group), change).await.unwrap();
+            assert!(matches!(changed, VotersAnswer::Voters(_)), "{changed:?}");
+        }
+    }
+}
+
+/// The groups that need a promotion when a site is lost.
+const GROUPS: usize = contract::KEY_GROUPS as usize + 1;
+
+#[test]
+fn without_an_arbiter_a_site_is_promoted_and_the_other_comes_back() {
+    on_cluster(&SIX, async |mut cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        write(&client, &bucket, 0..20).await;
+        // One voter of each site is not missed.
+        cluster.kill(2).await;
+        cluster.kill(5).await;
+        write(&client, &bucket, 20..30).await;
+        cluster.restart(2).await;
+        cluster.restart(5).await;
+
+        for n in cluster.numbers_at("t") {
+            cluster.kill(n).await;
+        }
+        cluster.is_stopped(&bucket, "m").await;
+        assert_eq!(cluster.fail_over_to("m").await, GROUPS);
+        assert_eq!(cluster.fail_over_to("m").await, 0);
+        let left = cluster.client_at("m");
+        check(&left, &bucket, 0..30).await;
+        write(&left, &bucket, 30..40).await;
+
+        // The lost site comes back, and can do nothing by itself.
+        for n in cluster.numbers_at("t") {
+            cluster.restart(n).await;
+        }
+        cluster.is_stopped(&bucket, "t").await;
+        cluster.add(&left, &[0, 1, 2]).await;
+        check(&client, &bucket, 0..40).await;
+
+        // Both must agree again: so the other way round nothing is lost either.
+        write(&client, &bucket, 40..50).await;
+        for n in cluster.numbers_at("m") {
+            cluster.kill(n).await;
+        }
+        cluster.is_stopped(&bucket, "t").await;
+        assert_eq!(cluster.fail_over_to("t").await, GROUPS);
+        check(&cluster.client_at("t"), &bucket, 0..50).await;
+    });
+}
+
+#[test]
+fn what_a_lost_site_wrote_alone_never_comes_back() {
+    on_cluster(&SIX, async |cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        write(&client, &bucket, 0..10).await;
+        let group = bucket.group_of(b"key");
+        let leader = cluster.leader_of(group).await;
+        let (lost, left) = match cluster.voters[leader].site.as_deref() {
+            Some("t") => ("t", "m"),
+            _ => ("m", "t"),
+        };
+        let text = std::fs::read_to_string(cluster.partition_file()).unwrap();
+        let mut file = PartitionFile::parse(&text).unwrap();
+        file.cut("t", "m");
+        cluster.write(&file);
+
+        // The leader still logs what it is asked to write, and has its neighbours log it. What it
+        // answers for was written before it noticed the cut.
+        let host = &cluster.running[leader].as_ref().unwrap().host;
+        let mut written = 0;
+        loop {
+            let command = KeyCommand::PutObject {
+                bucket: bucket.id,
+                put: Box::new(put(&format!("alone-{written}"), 1, inline("x"))),
+            };
+            let now_ms = crate::clock::now_ms();
+            let proposed = host.propose(group, proposal(1000 + written, now_ms, command));
+            match proposed.await {
+                Ok(_) => written += 1,
+                Err(_) => break,
+            }
+        }
+        assert_eq!(cluster.fail_over_to(left).await, GROUPS);
+        let survivor = cluster.client_at(left);
+        write(&survivor, &bucket, 10..20).await;
+
+        file.heal("t", "m");
+        cluster.write(&file);
+        cluster.add(&survivor, &cluster.numbers_at(lost)).await;
+        check(&client, &bucket, 0..20).await;
+        for n in 0..=written {
+            let key = ObjectKey::from(format!("alone-{n}"));
+            let found = client.get_object(&bucket, &key).await.unwrap();
+            assert_eq!(found.is_some(), n < written);
+        }
+    });
+}
+
+#[test]
+fn a_promotion_that_does_not_fit_changes_nothing() {
+    on_cluster(&SIX, async |cluster| {
+        let client = cluster.client();
+        let bucket = cluster.bucket(&client).await;
+        write(&client, &bucket, 0..10).await;
+        let voter = &cluster.voters[0];
+        let status = client.voter_status(&voter.endpoint).await.unwrap();
+        assert_eq!((&status.voter, status.groups.len()), (voter, GROUPS));
+        let view = &status.groups[0];
+        assert_eq!(view.voters, cluster.voters);
+        let last = view.last.unwrap();
+        let older = LogPosition {
+            index: last.index - 1,
+            ..last
+        };
+        for (site, last, refusal) in [
+            ("t", older, PromoteAnswer::Moved),
+            ("m", last, PromoteAnswer::NotThere),
+        ] {
+            let request = PromoteRequest {
+                group: view.group,
+                site: site.to_owned(),
+                last,
+                term: view.term,
+            };
+            let answer = client.promote(&voter.endpoint, &request).await;
+            assert_eq!(answer, Ok(refusal));
+        }
+        write(&client, &bucket, 10..20).await;
+        check(&client, &bucket, 0..20).await;
+        let now = client.voter_status(&voter.endpoint).await.unwrap();
+        assert_eq!(now.groups[0].voters, cluster.voters);
     });
 }

@@ -65,6 +65,7 @@ impl Running {
             read_buffer_bytes: 8 << 20,
             key_groups: 1,
             voters: Vec::new(),
+            voter: None,
         };
         let voter = Voter {
             id: 1,
@@ -72,7 +73,7 @@ impl Running {
             site: Some("a".into()),
         };
         let meta = path.join("meta");
-        let host = RaftHost::open(&meta, 1, &[voter], 1, Transport::tcp())
+        let host = RaftHost::open(&meta, voter.clone(), &[voter], 1, Transport::tcp())
             .await
             .unwrap();
         let node = Arc::new(Node {
