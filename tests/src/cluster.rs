@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Failed;
 use tempfile::TempDir;
 
-use crate::client::{Run, run};
+use crate::client::{Run, outcome, run};
 use crate::paths;
 use crate::s3::S3;
 
@@ -55,6 +55,8 @@ impl Site {
 const UP_TIMEOUT_S: u64 = 120;
 /// Seconds for every other `riquet dev` command.
 const COMMAND_TIMEOUT_S: u64 = 60;
+/// Seconds for an operator's command, which may go through all groups.
+const OPERATION_TIMEOUT_S: u64 = 180;
 /// What `riquet dev` says when another process listens on a port that it needs.
 const TAKEN_PORT: [&str; 2] = ["is taken by another process", "Address already in use"];
 /// How long a port may stay taken: longer than a trial on another cluster.
@@ -73,6 +75,8 @@ pub struct Cluster {
     dir: PathBuf,
     env: BTreeMap<String, String>,
     port: u16,
+    /// What `riquet dev up` is told besides.
+    options: Vec<String>,
     watchdog: Option<Child>,
     failed: Mutex<bool>,
 }
@@ -83,6 +87,11 @@ impl Cluster {
     /// # Errors
     /// When `riquet dev up` fails, with its output.
     pub fn start() -> Result<Self, Failed> {
+        Self::start_as(&[])
+    }
+
+    /// Starts a cluster of another kind: `options` are those of `riquet dev up`.
+    fn start_as(options: &[&str]) -> Result<Self, Failed> {
         let riquet = paths::binary("riquet");
         if !riquet.is_file() {
             let hint = "build it with `make build`, or set RIQUET_BIN_DIR";
@@ -91,7 +100,7 @@ impl Cluster {
         // One at a time: ports are chosen when they are free, and taken a little later.
         let _turn = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = TempDir::with_prefix("riquet-e2e-")?;
-        match Self::start_in(folder.path()) {
+        match Self::start_in(folder.path(), options) {
             Ok(mut cluster) => {
                 cluster.folder = Some(folder);
                 Ok(cluster)
@@ -103,12 +112,13 @@ impl Cluster {
         }
     }
 
-    fn start_in(folder: &Path) -> Result<Self, Failed> {
+    fn start_in(folder: &Path, options: &[&str]) -> Result<Self, Failed> {
         let dir = folder.join("cluster");
         // Built before `up`, so that a cluster which starts only in part is stopped as well.
         let mut cluster = Self {
             folder: None,
             port: free_ports()?,
+            options: options.iter().map(ToString::to_string).collect(),
             watchdog: Some(watch(&dir)?),
             env: BTreeMap::new(),
             failed: Mutex::new(false),
@@ -124,7 +134,18 @@ impl Cluster {
     /// # Errors
     /// The test's failure, with the place of the cluster's logs.
     pub fn with(test: impl FnOnce(&Self) -> Result<(), Failed>) -> Result<(), Failed> {
-        let cluster = Self::start()?;
+        Self::with_options(&[], test)
+    }
+
+    /// The same with a cluster of another kind: `options` are those of `riquet dev up`.
+    ///
+    /// # Errors
+    /// The test's failure, with the place of the cluster's logs.
+    pub fn with_options(
+        options: &[&str],
+        test: impl FnOnce(&Self) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        let cluster = Self::start_as(options)?;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&cluster)));
         cluster.keep_on_failure(outcome)
     }
@@ -194,7 +215,9 @@ impl Cluster {
     /// When the command fails.
     pub fn up(&self) -> Result<(), Failed> {
         let port = self.port.to_string();
-        self.dev_start(&["up", "--port", &port, "--detach"])
+        let mut arguments = vec!["up", "--port", &port, "--detach"];
+        arguments.extend(self.options.iter().map(String::as_str));
+        self.dev_start(&arguments)
     }
 
     /// `riquet dev down`: stops everything in order.
@@ -299,14 +322,11 @@ impl Cluster {
     /// # Errors
     /// When the file is unreadable or names none.
     pub fn voters(&self) -> Result<Vec<String>, Failed> {
-        let text = std::fs::read_to_string(self.dir.join("cluster.toml"))?;
-        let cluster: toml::Table = text.parse()?;
-        let members = cluster.get("members").and_then(toml::Value::as_array);
-        let voters: Vec<String> = members
-            .ok_or("cluster.toml tells of no members")?
+        let voters: Vec<String> = self
+            .members()?
             .iter()
             .filter(|member| member.get("voter").is_some())
-            .filter_map(|member| Some(member.get("name")?.as_str()?.to_owned()))
+            .filter_map(|member| Some(text(member, "name")?.to_owned()))
             .collect();
         if voters.is_empty() {
             return Err("cluster.toml tells of no voters".into());
@@ -360,6 +380,61 @@ impl Cluster {
         }
     }
 
+    /// Runs `riquet` for an operator of this cluster; its standard output.
+    ///
+    /// # Errors
+    /// When it fails, with its output.
+    pub fn operate(&self, arguments: &[&str]) -> Result<String, Failed> {
+        let output = run(&self.operation(arguments), OPERATION_TIMEOUT_S)?;
+        Ok(String::from_utf8(output)?)
+    }
+
+    /// Runs `riquet` for an operator of this cluster, which must refuse; what it says.
+    ///
+    /// # Errors
+    /// When it succeeds.
+    pub fn refused(&self, arguments: &[&str]) -> Result<String, Failed> {
+        let outcome = outcome(&self.operation(arguments), OPERATION_TIMEOUT_S)?;
+        match outcome.code {
+            Some(1 | 2) => Ok(outcome.stderr),
+            code => Err(format!("{arguments:?} ended with {code:?}").into()),
+        }
+    }
+
+    fn operation(&self, arguments: &[&str]) -> Run {
+        let metadata = self.env.get("RIQUET_METADATA").cloned().unwrap_or_default();
+        Run::new(paths::binary("riquet"))
+            .args(arguments)
+            .env("RIQUET_METADATA", metadata)
+    }
+
+    /// `riquet dev voter`: has a node wait to be made a voter; its address.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn wait_to_vote(&self, name: &str) -> Result<String, Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &["voter", name])?;
+        self.address(name)
+    }
+
+    /// Where a process serves.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn address(&self, name: &str) -> Result<String, Failed> {
+        let members = self.members()?;
+        let member = members.iter().find(|m| text(m, "name") == Some(name));
+        let address = member.and_then(|member| text(member, "address"));
+        Ok(address.ok_or(format!("no process {name}"))?.to_owned())
+    }
+
+    fn members(&self) -> Result<Vec<toml::Value>, Failed> {
+        let file = std::fs::read_to_string(self.dir.join("cluster.toml"))?;
+        let cluster: toml::Table = file.parse()?;
+        let members = cluster.get("members").and_then(toml::Value::as_array);
+        Ok(members.ok_or("cluster.toml tells of no members")?.clone())
+    }
+
     fn dev(&self, timeout_s: u64, arguments: &[&str]) -> Result<Vec<u8>, Failed> {
         let command = Run::new(paths::binary("riquet"))
             .arg("dev")
@@ -368,6 +443,10 @@ impl Cluster {
             .arg(&self.dir);
         run(&command, timeout_s)
     }
+}
+
+fn text<'a>(member: &'a toml::Value, name: &str) -> Option<&'a str> {
+    member.get(name)?.as_str()
 }
 
 impl Drop for Cluster {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::failover::FailoverArgs;
+use crate::admin::voters::VoterArgs;
 use crate::bench::options::BenchArgs;
 use crate::dev::topology::ProfileShape;
 
@@ -21,6 +23,12 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Load an S3 endpoint and report throughput, latency and CPU
     Bench(Box<BenchArgs>),
+    /// Show and change who votes on metadata
+    Voter(VoterArgs),
+    /// Let a site go on alone after the other was lost
+    ///
+    /// Needed where metadata has no arbiter, or lost it together with a site.
+    Failover(FailoverArgs),
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +78,13 @@ pub(crate) enum DevCommand {
         #[arg(long)]
         from_arbiter: bool,
     },
+    /// Have a storage node vote on metadata under a new number
+    ///
+    /// It forgets what it knew of the metadata, and waits: `riquet voter add` makes it vote.
+    Voter {
+        /// The node
+        name: String,
+    },
     /// Undo every cut of a site
     Heal {
         /// The site to join again
@@ -88,6 +103,9 @@ pub(crate) struct UpArgs {
     /// Storage profile: K data shards, S shards at each site (S > K) [default: 4/6]
     #[arg(long, value_name = "K/S")]
     pub(crate) profile: Option<ProfileShape>,
+    /// Leave the arbiter out: each site needs the other, until `riquet failover` says otherwise
+    #[arg(long)]
+    pub(crate) without_arbiter: bool,
     /// Return once the cluster is ready, leaving it running
     #[arg(long)]
     pub(crate) detach: bool,
@@ -126,6 +144,12 @@ mod tests {
             "riquet dev heal toulouse",
             "riquet dev status --json",
             "riquet dev down",
+            "riquet voter list --json --metadata 127.0.0.1:1,127.0.0.1:2",
+            "riquet voter add 127.0.0.1:3 127.0.0.1:4",
+            "riquet voter remove 3",
+            "riquet voter replace 3 127.0.0.1:4",
+            "riquet failover --yes",
+            "riquet failover montpellier",
             "riquet bench put --size 64MiB --concurrency 4 --duration 5s --json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));

@@ -29,6 +29,8 @@ pub(crate) enum Error {
     UnknownProcess { name: String, known: String },
     #[error("no site is named {name}; there are: {known}")]
     UnknownSite { name: String, known: String },
+    #[error("{name} is no storage node and can't vote on metadata")]
+    CanNotVote { name: String },
     #[error("invalid cluster: {0}")]
     Cluster(#[from] riquet_cluster::Error),
     #[error(
@@ -59,6 +61,32 @@ pub(crate) enum Error {
     Interrupted,
     #[error("metadata: {0}")]
     Metadata(#[from] riquet_metadata::Error),
+    #[error("{0} does not answer")]
+    VoterSilent(String),
+    #[error("no voter has the number or address {0}; see: riquet voter list")]
+    UnknownVoter(String),
+    #[error(
+        "another voter has, or had, the number {0}: a voter that lost its disk needs a new one"
+    )]
+    VoterNumberTaken(u64),
+    #[error("nobody would be left to vote")]
+    NobodyLeft,
+    #[error("every group serves: there is nothing to fail over")]
+    NothingToFailOver,
+    #[error("voters at more than one site answer ({0}): name the one that is to go on alone")]
+    SurvivorUnclear(String),
+    #[error("no voter answers")]
+    NoVoterAnswers,
+    #[error("{0}")]
+    NotPromotable(#[from] riquet_metadata::failover::NotPromotable),
+    #[error("group {group} is not promoted: what its voters hold has changed; run this again")]
+    PromotionMoved { group: u32 },
+    #[error("group {group} does not serve yet; see: riquet voter list")]
+    StillStopped { group: u32 },
+    #[error("not confirmed; nothing was changed")]
+    NotConfirmed,
+    #[error("cannot ask: standard input is no terminal; give --yes")]
+    CanNotAsk,
     #[error("{variable} is not set; type: . DIR/env (DIR is the cluster's folder)")]
     NoEnvironment { variable: &'static str },
     #[error("{value:?} is not an endpoint; one looks like http://127.0.0.1:9000")]

@@ -1,8 +1,9 @@
-//! The `riquet` command: the development cluster and the load generator.
+//! The `riquet` command: operators' tools, the development cluster and the load generator.
 //!
 //! Exit code 0 means that everything asked was done, 1 that it was not (the reason is on standard
 //! error), 2 that the command line was not understood.
 
+mod admin;
 mod bench;
 mod cli;
 mod dev;
@@ -45,6 +46,8 @@ fn execute(cli: Cli) -> Result<(), Error> {
         match cli.command {
             Command::Dev(args) => dev::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Voter(args) => admin::voters::run(args).await,
+            Command::Failover(args) => admin::failover::run(args).await,
         }
     })
 }

@@ -8,6 +8,7 @@ use riquet_tests::cluster::Cluster;
 use riquet_tests::{skip, suite};
 
 mod damage;
+mod failover;
 mod gateways;
 mod memory;
 mod metrics;
@@ -16,6 +17,7 @@ mod objects;
 mod restarts;
 mod sites;
 mod traffic;
+mod voters;
 
 fn main() -> ExitCode {
     suite::run(|_| {
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
             traffic::trials(),
             restarts::trials(),
             damage::trials(),
+            failover::trials(),
+            voters::trials(),
         ]
         .into_iter()
         .flatten()

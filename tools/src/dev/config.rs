@@ -29,6 +29,8 @@ struct StorageNodeConfig<'a> {
     disks: Vec<DiskConfig>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     voters: Vec<VoterConfig<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voter: Option<VoterConfig<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,7 +83,8 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
                     id: disk.id,
                 })
                 .collect(),
-            voters: voters(topology, member),
+            voters: founders(topology, member),
+            voter: member.joined.then(|| voter(member)).flatten(),
         }),
         Role::Gateway => toml::to_string(&GatewayConfig {
             name,
@@ -105,20 +108,22 @@ fn roles(member: &Member) -> Vec<Role> {
     roles
 }
 
-/// The voters, for one of them.
-fn voters<'a>(topology: &'a Topology, member: &Member) -> Vec<VoterConfig<'a>> {
+/// Those who voted when the cluster began, for one who votes.
+fn founders<'a>(topology: &'a Topology, member: &Member) -> Vec<VoterConfig<'a>> {
     if member.voter.is_none() {
         return Vec::new();
     }
-    let config = |voter: &'a Member| {
-        Some(VoterConfig {
-            name: &voter.name,
-            id: voter.voter?,
-            endpoint: &voter.address,
-            site: (voter.site != ARBITER).then_some(&*voter.site),
-        })
-    };
-    topology.voters().filter_map(config).collect()
+    let founders = topology.voters().filter(|voter| !voter.joined);
+    founders.filter_map(voter).collect()
+}
+
+fn voter(member: &Member) -> Option<VoterConfig<'_>> {
+    Some(VoterConfig {
+        name: &member.name,
+        id: member.voter?,
+        endpoint: &member.address,
+        site: (member.site != ARBITER).then_some(&*member.site),
+    })
 }
 
 #[cfg(test)]
@@ -150,6 +155,20 @@ mod tests {
         let path = disks[2]["path"].as_str().unwrap();
         assert_eq!(PathBuf::from(path), root.join("data/montpellier-2/disk-2"));
         assert!(disks[0]["id"].as_str().unwrap().parse::<DiskId>().is_ok());
+    }
+
+    #[test]
+    fn who_joined_later_did_not_begin_the_cluster() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(dir.path()).unwrap();
+        let mut topology = small();
+        topology.let_join("toulouse-2").unwrap();
+        let text = render(&folder, &topology, topology.member("toulouse-2").unwrap());
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table["voters"].as_array().unwrap().len(), 4);
+        assert_eq!(table["voter"]["id"].as_integer(), Some(6));
+        let text = render(&folder, &topology, topology.member("toulouse-1").unwrap());
+        assert!(!text.parse::<toml::Table>().unwrap().contains_key("voter"));
     }
 
     #[test]

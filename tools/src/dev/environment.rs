@@ -39,6 +39,7 @@ fn render(folder: &Folder, topology: &Topology, credentials: &Credentials) -> St
         ("RIQUET_ENDPOINT_TOULOUSE", endpoint(first)),
         ("RIQUET_ENDPOINT_MONTPELLIER", endpoint(second)),
         ("RIQUET_ADMIN_URL", format!("http://{admin}")),
+        ("RIQUET_METADATA", topology.metadata(ARBITER).join(",")),
         ("RIQUET_DIR", dir),
         // A ready-made remote, `riquet:`.
         ("RCLONE_CONFIG_RIQUET_TYPE", "s3".into()),

@@ -215,21 +215,28 @@ pub(crate) fn abandon(folder: &Folder, started: Vec<Started<'_>>) -> Result<(), 
 /// Stops every process: gateways first, so that none misses a node, metadata last.
 pub(crate) async fn stop_all(folder: &Folder, topology: &Topology) -> Result<(), Error> {
     for role in [Role::Gateway, Role::Data, Role::Meta] {
-        let mut running = Vec::new();
-        for member in topology.with_role(role) {
-            if let Some(id) = folder.running(&member.name)? {
-                id.terminate();
-                running.push((member, id));
-            }
+        let members: Vec<&Member> = topology.with_role(role).collect();
+        stop(folder, &members).await?;
+    }
+    Ok(())
+}
+
+/// Stops members in good order; those that do not end are killed.
+pub(crate) async fn stop(folder: &Folder, members: &[&Member]) -> Result<(), Error> {
+    let mut running = Vec::new();
+    for &member in members {
+        if let Some(id) = folder.running(&member.name)? {
+            id.terminate();
+            running.push((member, id));
         }
-        wait_end(&running, GRACE).await;
-        for (member, id) in running {
-            if id.is_running() {
-                id.kill();
-            }
-            ensure_ended(member, id).await?;
-            folder.remove_pid(&member.name)?;
+    }
+    wait_end(&running, GRACE).await;
+    for (member, id) in running {
+        if id.is_running() {
+            id.kill();
         }
+        ensure_ended(member, id).await?;
+        folder.remove_pid(&member.name)?;
     }
     Ok(())
 }

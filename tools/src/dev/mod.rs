@@ -25,6 +25,7 @@ mod ready;
 mod status;
 pub(crate) mod topology;
 mod up;
+mod voter;
 
 pub(crate) use folder::Folder;
 pub(crate) use topology::Topology;
@@ -61,6 +62,11 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Error> {
         DevCommand::Partition { site, from_arbiter } => {
             let (folder, topology) = Folder::open(&args.dir)?;
             partition::cut(&folder, &topology, &site, from_arbiter)
+        }
+        DevCommand::Voter { name } => {
+            let (folder, topology) = Folder::open(&args.dir)?;
+            let _lock = folder.lock()?;
+            voter::join(&folder, topology, &name).await
         }
         DevCommand::Heal { site } => {
             let (folder, topology) = Folder::open(&args.dir)?;

@@ -26,6 +26,9 @@ const PLACEMENT_GROUPS: u32 = 256;
 /// left when a site is lost.
 const VOTERS_PER_SITE: u16 = 2;
 
+/// The same without an arbiter: a majority of each site must agree, of which one may be lost.
+const VOTERS_PER_SITE_ALONE: u16 = 3;
+
 /// Bytes of a full cell.
 const CELL_SIZE: u32 = 64 * 1024;
 
@@ -127,6 +130,9 @@ pub(crate) struct Member {
     /// Its number among the voters on metadata, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) voter: Option<u64>,
+    /// Whether it came to vote later than the cluster began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) joined: bool,
 }
 
 /// A disk of a storage node: here, a folder.
@@ -146,6 +152,8 @@ pub(crate) struct Topology {
     pub(crate) profile: ProfileShape,
     pub(crate) port: u16,
     pub(crate) nodes_per_site: u16,
+    /// The greatest number that a voter ever had.
+    pub(crate) last_voter: u64,
     pub(crate) members: Vec<Member>,
 }
 
@@ -155,12 +163,14 @@ pub(crate) struct Choices {
     pub(crate) profile: ProfileShape,
     pub(crate) port: u16,
     pub(crate) nodes_per_site: u16,
+    pub(crate) has_arbiter: bool,
 }
 
 impl Choices {
     /// Ports that a cluster needs besides the two of its gateways' S3 servers.
     pub(crate) fn internal_ports(&self) -> usize {
-        DATA_SITES.len() * usize::from(self.nodes_per_site) + 1 + DATA_SITES.len()
+        let arbiters = usize::from(self.has_arbiter);
+        DATA_SITES.len() * usize::from(self.nodes_per_site) + arbiters + DATA_SITES.len()
     }
 }
 
@@ -179,6 +189,10 @@ impl Topology {
         let mut members = Vec::new();
         // A site with fewer nodes than shards has several disks on each.
         let mut voters = 1..;
+        let voters_per_site = match choices.has_arbiter {
+            true => VOTERS_PER_SITE,
+            false => VOTERS_PER_SITE_ALONE,
+        };
         let disks_per_node = u16::from(choices.profile.per_site).div_ceil(choices.nodes_per_site);
         for site in DATA_SITES {
             for number in 1..=choices.nodes_per_site {
@@ -194,19 +208,23 @@ impl Topology {
                             path: format!("disk-{disk}").into(),
                         })
                         .collect(),
-                    voter: (number <= VOTERS_PER_SITE).then(|| voters.next()).flatten(),
+                    voter: (number <= voters_per_site).then(|| voters.next()).flatten(),
+                    joined: false,
                 });
             }
         }
-        members.push(Member {
-            name: ARBITER.into(),
-            site: ARBITER.into(),
-            role: Role::Meta,
-            address: internal(),
-            admin_address: None,
-            disks: Vec::new(),
-            voter: voters.next(),
-        });
+        if choices.has_arbiter {
+            members.push(Member {
+                name: ARBITER.into(),
+                site: ARBITER.into(),
+                role: Role::Meta,
+                address: internal(),
+                admin_address: None,
+                disks: Vec::new(),
+                voter: voters.next(),
+                joined: false,
+            });
+        }
         for (site, port) in DATA_SITES.into_iter().zip(choices.port..) {
             members.push(Member {
                 name: format!("gateway-{site}"),
@@ -216,6 +234,7 @@ impl Topology {
                 admin_address: Some(internal()),
                 disks: Vec::new(),
                 voter: None,
+                joined: false,
             });
         }
         Self {
@@ -224,6 +243,7 @@ impl Topology {
             profile: choices.profile,
             port: choices.port,
             nodes_per_site: choices.nodes_per_site,
+            last_voter: members.iter().filter_map(|m| m.voter).max().unwrap_or(0),
             members,
         }
     }
@@ -252,6 +272,25 @@ impl Topology {
 
     pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |m| m.role == role)
+    }
+
+    /// Whether one of the voters is at no data site.
+    pub(crate) fn has_arbiter(&self) -> bool {
+        self.members.iter().any(|m| m.site == ARBITER)
+    }
+
+    /// Gives a storage node a number among the voters that none had before.
+    pub(crate) fn let_join(&mut self, name: &str) -> Result<u64, Error> {
+        let next = self.last_voter + 1;
+        self.member(name)?;
+        let member = self
+            .members
+            .iter_mut()
+            .find(|m| m.name == name && m.role != Role::Gateway);
+        let member = member.ok_or_else(|| Error::CanNotVote { name: name.into() })?;
+        (member.voter, member.joined) = (Some(next), true);
+        self.last_voter = next;
+        Ok(next)
     }
 
     /// Who votes on metadata.
@@ -349,11 +388,15 @@ pub(crate) mod tests {
     }
 
     fn new(nodes_per_site: u16, profile: ProfileShape) -> Topology {
-        let choices = Choices {
+        made_by(Choices {
             profile,
             port: 9000,
             nodes_per_site,
-        };
+            has_arbiter: true,
+        })
+    }
+
+    fn made_by(choices: Choices) -> Topology {
         let ports: Vec<u16> = (7100..).take(choices.internal_ports()).collect();
         let mut id = 0;
         Topology::new(choices, &ports, 1_700_000_000_000, || {
@@ -383,6 +426,31 @@ pub(crate) mod tests {
         addresses.sort();
         addresses.dedup();
         assert_eq!(addresses.len(), 15);
+    }
+
+    #[test]
+    fn without_an_arbiter_three_of_each_site_vote() {
+        let topology = made_by(Choices {
+            profile: ProfileShape::default(),
+            port: 9000,
+            nodes_per_site: 6,
+            has_arbiter: false,
+        });
+        assert!(!topology.has_arbiter() && small().has_arbiter());
+        let voters: Vec<_> = topology.voters().map(|m| (&*m.name, m.voter)).collect();
+        assert_eq!(voters.len(), 6);
+        assert_eq!(voters[2], ("toulouse-3", Some(3)));
+        assert_eq!(voters[3], ("montpellier-1", Some(4)));
+    }
+
+    #[test]
+    fn a_number_among_the_voters_is_given_once() {
+        let mut topology = small();
+        assert_eq!(topology.let_join("toulouse-1").unwrap(), 6);
+        assert_eq!(topology.let_join("toulouse-1").unwrap(), 7);
+        assert_eq!(topology.member("toulouse-1").unwrap().voter, Some(7));
+        assert!(topology.let_join("gateway-toulouse").is_err());
+        assert!(topology.let_join("nobody").is_err());
     }
 
     #[test]

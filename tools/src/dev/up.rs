@@ -93,6 +93,7 @@ fn load_or_create(folder: &Folder, dir: &Path, options: &UpArgs) -> Result<Topol
         profile: options.profile.unwrap_or_default(),
         port: options.port.unwrap_or(DEFAULT_PORT),
         nodes_per_site: options.nodes_per_site.unwrap_or(DEFAULT_NODES_PER_SITE),
+        has_arbiter: !options.without_arbiter,
     };
     let internal = ports::free_ports(
         choices.internal_ports(),
@@ -135,6 +136,9 @@ fn check_unchanged(dir: &Path, options: &UpArgs, topology: &Topology) -> Result<
             "--nodes-per-site",
             topology.nodes_per_site.to_string(),
         ));
+    }
+    if options.without_arbiter && topology.has_arbiter() {
+        return Err(fixed("an arbiter", String::new()));
     }
     let profile: Option<ProfileShape> = options.profile;
     if profile.is_some_and(|profile| profile != topology.profile) {
@@ -201,6 +205,7 @@ mod tests {
             port,
             nodes_per_site: Some(2),
             profile: None,
+            without_arbiter: false,
             detach: true,
         }
     }
