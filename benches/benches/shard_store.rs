@@ -46,6 +46,7 @@ fn descriptor(blob: u64, payload_len: usize) -> ShardDescriptor {
             key: b"a/key/of/usual/length.nc".to_vec(),
             part: None,
         },
+        blob_len: Some(payload_len as u64 * 4),
     }
 }
 

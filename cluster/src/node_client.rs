@@ -15,7 +15,8 @@ use crate::Error;
 use crate::id::{ClusterId, DiskId, Epoch, RequestId, ShardId};
 use crate::transport::{BodyError, RequestBody, Transport, empty_body};
 use crate::wire::shard::{
-    CLUSTER, DESCRIPTOR, EPOCH, ERROR, ErrorCode, REQUEST_ID, ShardDescriptor, ShardPage,
+    CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, REQUEST_ID, ShardDescriptor,
+    ShardPage,
 };
 
 /// Bytes of an answer that is read as a whole, at most: pages and error texts are far smaller.
@@ -142,7 +143,29 @@ impl NodeClient {
         after: Option<ShardId>,
         max: usize,
     ) -> Result<ShardPage, Error> {
-        let mut path = format!("/v1/disks/{}/shards?max={max}", target.disk);
+        let path = format!("/v1/disks/{}/shards", target.disk);
+        self.page(target, path, after, max).await
+    }
+
+    /// Up to `max` shards of a disk after `after`, with what their records say of them.
+    pub async fn describe(
+        &self,
+        target: &Target,
+        after: Option<ShardId>,
+        max: usize,
+    ) -> Result<DescriptorPage, Error> {
+        let path = format!("/v1/disks/{}/descriptors", target.disk);
+        self.page(target, path, after, max).await
+    }
+
+    async fn page<P: for<'b> minicbor::Decode<'b, ()>>(
+        &self,
+        target: &Target,
+        mut path: String,
+        after: Option<ShardId>,
+        max: usize,
+    ) -> Result<P, Error> {
+        path.push_str(&format!("?max={max}"));
         if let Some(after) = after {
             path.push_str(&format!("&after={after}"));
         }

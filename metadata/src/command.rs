@@ -3,6 +3,8 @@
 //! A command is decided where it is applied, in the order of its group's log. Everything that may
 //! differ between voters (time, randomness) is part of the proposal.
 
+mod recovery;
+mod restore;
 mod tablet;
 
 use minicbor::{Decode, Encode};
@@ -17,6 +19,8 @@ use crate::record::{
     StorageClass, Tablet, Upload,
 };
 
+pub use recovery::{RecoverBucket, RecoverObject, RecoverTablet};
+pub use restore::{Restore, RestoreCommand, RestoreId, RestoreOutcome, RestorePhase, RestoreStep};
 pub use tablet::{OwedShard, RawRecord, TabletStep};
 
 /// One entry of a group's log.
@@ -46,6 +50,9 @@ pub enum Command {
     /// For a key group.
     #[n(1)]
     Keys(#[n(0)] KeyCommand),
+    /// For a group of either kind that is being restored from a backup.
+    #[n(2)]
+    Restore(#[n(0)] RestoreCommand),
 }
 
 /// What a command came to.
@@ -64,6 +71,12 @@ pub enum Outcome {
     /// A command of one kind reached a group of the other.
     #[n(3)]
     WrongGroup,
+    /// Of a step of a restore.
+    #[n(4)]
+    Restore(#[n(0)] RestoreOutcome),
+    /// The group is being restored and takes nothing else. Nothing was done.
+    #[n(5)]
+    Restoring,
 }
 
 impl Record for Outcome {
@@ -164,6 +177,10 @@ pub enum SystemCommand {
         #[n(1)]
         change: ChangeId,
     },
+    /// See [`RecoverBucket`]. The outcome is that of [`SystemCommand::CreateBucket`], of a bucket
+    /// that has the number or the name.
+    #[n(10)]
+    RecoverBucket(#[n(0)] RecoverBucket),
 }
 
 /// Outcomes of the control group.
@@ -453,6 +470,19 @@ pub enum KeyCommand {
         /// The step.
         #[n(3)]
         step: TabletStep,
+    },
+    /// See [`RecoverTablet`]. The outcome shows the tablet, or one that is in its place.
+    #[n(13)]
+    RecoverTablet(#[n(0)] RecoverTablet),
+    /// See [`RecoverObject`].
+    #[n(14)]
+    RecoverObject {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to do.
+        #[n(1)]
+        recover: Box<RecoverObject>,
     },
 }
 

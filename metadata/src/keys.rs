@@ -83,6 +83,39 @@ pub enum Family {
     Change = 0x75,
 }
 
+impl Family {
+    /// All of them, in the order of their first bytes.
+    const ALL: [Self; 21] = [
+        Self::Header,
+        Self::Tablet,
+        Self::Current,
+        Self::Version,
+        Self::Body,
+        Self::Upload,
+        Self::Part,
+        Self::Completed,
+        Self::CompletedOrder,
+        Self::Garbage,
+        Self::Blob,
+        Self::Tombstone,
+        Self::Debt,
+        Self::Outcome,
+        Self::OutcomeOrder,
+        Self::Bucket,
+        Self::BucketName,
+        Self::OwnedBucket,
+        Self::Account,
+        Self::Cluster,
+        Self::Change,
+    ];
+
+    /// The family of a stored key, if it is of one.
+    pub(crate) fn of(stored: &[u8]) -> Option<Self> {
+        let first = *stored.first()?;
+        Self::ALL.into_iter().find(|family| *family as u8 == first)
+    }
+}
+
 /// A key under construction.
 struct Builder(Vec<u8>);
 

@@ -13,8 +13,10 @@
 //!   (only with the feature `store`).
 //! * [`client`], [`server`], [`wire`]: the network; [`voters`]: who votes; [`failover`]: who takes
 //!   over when a site is lost.
+//! * [`backup`]: all of it in a file, and back.
 //! * [`tablets`]: buckets are cut into tablets, which split and move between key groups.
 
+pub mod backup;
 pub mod client;
 mod clock;
 pub mod codec;
@@ -43,8 +45,8 @@ mod testing;
 pub mod voters;
 pub mod wire;
 
-pub use client::{BlobFate, Client, Completed, Created, LayoutWatch};
+pub use client::{BlobFate, BucketFate, Client, Completed, Created, LayoutWatch, Recovered};
 pub use error::Error;
 pub use id::{BucketId, GroupId, ObjectKey, UploadId};
-pub use replica::{MemoryReplica, Replica, ReplicaError};
+pub use replica::{MemoryReplica, RecordBlocks, Replica, ReplicaError};
 pub use server::MetadataService;

@@ -47,6 +47,18 @@ pub const SWEEP_RECORDS: usize = 5_000;
 pub const COPY_BYTES: usize = 1024 * 1024;
 /// Most entries that one query for a copy, or for a tablet's debts, walks over.
 pub const COPY_WALK: usize = 10_000;
+/// Largest block of records in a backup, bytes; only a single large record makes one larger than
+/// [`COPY_BYTES`]. With its framing it fits a proposal of [`MESSAGE_BYTES`].
+pub const BLOCK_MAX_BYTES: usize = 7 * 1024 * 1024;
+/// Exports that a voter streams at once: each pins a state of its group and a thread.
+pub const EXPORTS: usize = 2;
+/// Blocks of an export that wait to be sent.
+pub const EXPORT_BLOCKS: usize = 4;
+/// How long an export waits for its reader to take, or its voter to send, the next block, ms.
+pub const EXPORT_STALL_MS: u64 = 60_000;
+/// Numbers of buckets that a restore passes over: more than the buckets that anybody made since the
+/// backup.
+pub const PASSED_BUCKETS: u64 = 1 << 20;
 /// Most objects that one query counts.
 pub const COUNT_KEYS: u64 = 10_000;
 /// Most tablets of a bucket: its map is one record that clients fetch whole.

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use riquet_cluster::layout::Layout;
 
 use crate::codec::Record;
-use crate::command::{OwedShard, RawRecord};
+use crate::command::{OwedShard, RawRecord, Restore};
 use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, UploadId,
 };
@@ -29,6 +29,9 @@ pub enum Query {
     /// For a key group.
     #[n(1)]
     Keys(#[n(0)] KeyQuery),
+    /// Whether a group of either kind can be restored, or is being restored.
+    #[n(2)]
+    Restore,
 }
 
 impl Record for Query {
@@ -47,6 +50,30 @@ pub enum Answer {
     /// A query of one kind reached a group of the other.
     #[n(2)]
     WrongGroup,
+    /// How a group is with regard to restores.
+    #[n(3)]
+    Restore(#[n(0)] RestoreState),
+    /// The group is being restored and answers nothing else.
+    #[n(4)]
+    Restoring,
+}
+
+/// How a group is with regard to restores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct RestoreState {
+    /// The restore that is under way, or was the last.
+    #[n(0)]
+    pub restore: Option<Restore>,
+    /// Whether the group holds nothing that a restore would remove.
+    #[n(1)]
+    pub is_empty: bool,
+}
+
+impl RestoreState {
+    /// Whether the group is out of service.
+    pub fn is_restoring(&self) -> bool {
+        self.restore.is_some_and(|restore| restore.is_under_way())
+    }
 }
 
 impl Record for Answer {

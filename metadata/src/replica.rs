@@ -5,16 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::{self, BoxFuture};
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
 
+use crate::backup::blocks::{self, WalkError};
 use crate::command::{Outcome, Proposal};
 use crate::id::GroupId;
+use crate::limits::{EXPORT_BLOCKS, EXPORT_STALL_MS};
 use crate::machine::Batch;
 use crate::query::{Answer, Query};
 use crate::read;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, StoreError};
 
 /// Why a replica did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +38,10 @@ pub enum ReplicaError {
     Stopped,
 }
 
+/// A group's records in blocks, by key. It ends early with an error if the store fails; blocks that
+/// are not taken for [`EXPORT_STALL_MS`] end it too.
+pub type RecordBlocks = mpsc::Receiver<Result<Bytes, StoreError>>;
+
 /// A voter of some groups.
 pub trait Replica: Send + Sync + 'static {
     /// Has a proposal decided. Once this returns, the outcome is durable.
@@ -46,8 +55,46 @@ pub trait Replica: Send + Sync + 'static {
     /// then a read.
     fn query(&self, group: GroupId, query: Query) -> BoxFuture<'_, Result<Answer, ReplicaError>>;
 
+    /// Streams all records of a group, as they are at one moment after a read barrier.
+    fn export(&self, group: GroupId) -> BoxFuture<'_, Result<RecordBlocks, ReplicaError>>;
+
     /// Follows the index of the last entry applied to a group.
     fn applied(&self, group: GroupId) -> Result<watch::Receiver<u64>, ReplicaError>;
+}
+
+/// Streams the blocks that `walk` makes of a store. It runs where it may wait for the disk.
+pub(crate) fn stream_records<S: Send + 'static>(
+    group: GroupId,
+    store: S,
+    walk: impl FnOnce(&S, &mut dyn FnMut(Bytes) -> Result<(), WalkError>) -> Result<(), WalkError>
+    + Send
+    + 'static,
+) -> RecordBlocks {
+    let (sender, blocks) = mpsc::channel(EXPORT_BLOCKS);
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let stall = Duration::from_millis(EXPORT_STALL_MS);
+        let mut take = |block| {
+            let sent = async { tokio::time::timeout(stall, sender.send(Ok(block))).await };
+            match runtime.block_on(sent) {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(WalkError::ReaderGone),
+            }
+        };
+        match walk(&store, &mut take) {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%group, %error, "an export ended early");
+                let error = match error {
+                    WalkError::Store(error) => error,
+                    error => StoreError::Engine(error.to_string()),
+                };
+                // The reader may be gone, or not taking anything; then it needs no error.
+                let _ = sender.try_send(Err(error));
+            }
+        }
+    });
+    blocks
 }
 
 /// A replica in memory, without a log: for tests and simulations.
@@ -109,6 +156,17 @@ impl Replica for MemoryReplica {
             read::answer(id, &store.snapshot(), &query).map_err(|_| ReplicaError::Stopped)
         });
         Box::pin(future::ready(answer))
+    }
+
+    fn export(&self, id: GroupId) -> BoxFuture<'_, Result<RecordBlocks, ReplicaError>> {
+        let blocks = self.group(id).and_then(|group| {
+            let store = group.store.lock().map_err(|_| ReplicaError::Stopped)?;
+            let view = store.snapshot();
+            Ok(stream_records(id, view, |view, take| {
+                blocks::walk(view, take)
+            }))
+        });
+        Box::pin(future::ready(blocks))
     }
 
     fn applied(&self, group: GroupId) -> Result<watch::Receiver<u64>, ReplicaError> {

@@ -5,9 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -16,12 +19,13 @@ use crate::clock;
 use crate::codec::Record;
 use crate::command::Outcome;
 use crate::id::{Epoch, GroupId};
-use crate::limits::{CLOCK_SKEW_MS, LAYOUT_POLL_MS, MESSAGE_BYTES};
+use crate::limits::{CLOCK_SKEW_MS, EXPORTS, LAYOUT_POLL_MS, MESSAGE_BYTES};
 use crate::query::{Answer, Query, SystemAnswer, SystemQuery};
 use crate::replica::{Replica, ReplicaError};
+use crate::store::StoreError;
 use crate::wire::{
-    PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, RELAY_PROPOSE_PATH, RELAY_QUERY_PATH,
-    Refusal,
+    EXPORT_PATH, ExportRequest, PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest,
+    RELAY_PROPOSE_PATH, RELAY_QUERY_PATH, Refusal,
 };
 
 /// Serves proposals and queries of the groups that a replica hosts. Cheap to clone.
@@ -32,7 +36,12 @@ pub struct MetadataService {
     waiting: Arc<Semaphore>,
     /// How leaders are reached, to relay to them.
     relay: Option<Arc<dyn Caller>>,
+    /// One permit for each export that may be under way.
+    exports: Arc<Semaphore>,
 }
+
+/// The body of an answer. An error cuts it off.
+pub type AnswerBody = UnsyncBoxBody<Bytes, StoreError>;
 
 impl From<ReplicaError> for Refusal {
     fn from(error: ReplicaError) -> Self {
@@ -52,6 +61,7 @@ impl MetadataService {
             replica,
             waiting: Arc::new(Semaphore::new(0)),
             relay: None,
+            exports: Arc::new(Semaphore::new(EXPORTS)),
         }
     }
 
@@ -70,26 +80,55 @@ impl MetadataService {
     }
 
     /// Answers a request whose path begins with [`crate::wire::PATH_PREFIX`].
-    pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<AnswerBody>
     where
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        let (status, answer) = if head.method != http::Method::POST {
-            refuse(Refusal::Malformed)
-        } else {
-            match Limited::new(std::pin::pin!(body), MESSAGE_BYTES)
-                .collect()
-                .await
-            {
-                Ok(body) => self.respond(head.uri.path(), body.to_bytes()).await,
-                Err(_) => refuse(Refusal::TooLarge),
-            }
+        if head.method != http::Method::POST {
+            return whole(refuse(Refusal::Malformed));
+        }
+        let body = std::pin::pin!(body);
+        let Ok(body) = Limited::new(body, MESSAGE_BYTES).collect().await else {
+            return whole(refuse(Refusal::TooLarge));
         };
-        let mut response = Response::new(Full::new(answer));
-        *response.status_mut() = status;
-        response
+        let body = body.to_bytes();
+        if head.uri.path() == EXPORT_PATH {
+            return match self.export(&body).await {
+                Ok(records) => Response::new(records),
+                Err(refusal) => whole(refuse(refusal)),
+            };
+        }
+        whole(self.respond(head.uri.path(), body).await)
+    }
+
+    /// Streams the records of a group.
+    async fn export(&self, body: &[u8]) -> Result<AnswerBody, Refusal> {
+        let request = ExportRequest::from_bytes(body).map_err(|_| Refusal::Malformed)?;
+        let permit = Arc::clone(&self.exports).try_acquire_owned();
+        let permit = permit.map_err(|_| Refusal::Unavailable)?;
+        let state = self.replica.query(request.group, Query::Restore).await?;
+        if matches!(state, Answer::Restore(state) if state.is_restoring()) {
+            return Err(Refusal::Restoring);
+        }
+        let blocks = self.replica.export(request.group).await?;
+        let frames = stream::unfold(Some((blocks, permit)), |state| async {
+            let (mut blocks, permit) = state?;
+            match blocks.recv().await {
+                Some(Ok(block)) => {
+                    let length = u32::try_from(block.len()).expect("a block is smaller than that");
+                    let mut framed = BytesMut::with_capacity(4 + block.len());
+                    framed.put_u32(length);
+                    framed.put_slice(&block);
+                    let frame = Frame::data(framed.freeze());
+                    Some((Ok(frame), Some((blocks, permit))))
+                }
+                Some(Err(error)) => Some((Err(error), None)),
+                None => Some((Ok(Frame::data(Bytes::from_static(&[0; 4]))), None)),
+            }
+        });
+        Ok(StreamBody::new(frames).boxed_unsync())
     }
 
     /// Answers the body of a request: its status and body.
@@ -132,10 +171,14 @@ impl MetadataService {
             return Err(Refusal::ClockSkew);
         }
         metrics::counter!("riquet_metadata_proposals_total").increment(1);
-        Ok(self
+        match self
             .replica
             .propose(request.group, request.proposal)
-            .await?)
+            .await?
+        {
+            Outcome::Restoring => Err(Refusal::Restoring),
+            outcome => Ok(outcome),
+        }
     }
 
     async fn query(&self, body: &[u8]) -> Result<Answer, Refusal> {
@@ -144,7 +187,10 @@ impl MetadataService {
         if let Query::System(SystemQuery::WaitLayout { newer_than }) = request.query {
             return self.wait_layout(request.group, newer_than).await;
         }
-        Ok(self.replica.query(request.group, request.query).await?)
+        match self.replica.query(request.group, request.query).await? {
+            Answer::Restoring => Err(Refusal::Restoring),
+            answer => Ok(answer),
+        }
     }
 
     /// Answers once the layout is newer than `newer_than`, or after a while as it is.
@@ -164,6 +210,7 @@ impl MetadataService {
                 Answer::System(SystemAnswer::Cluster(cluster)) => cluster
                     .as_ref()
                     .is_some_and(|cluster| newer_than.is_none_or(|e| cluster.layout.epoch > e)),
+                Answer::Restoring => return Err(Refusal::Restoring),
                 _ => true,
             };
             if is_newer {
@@ -179,6 +226,13 @@ impl MetadataService {
             }
         }
     }
+}
+
+fn whole((status, answer): (StatusCode, Bytes)) -> Response<AnswerBody> {
+    let body = Full::new(answer).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    response
 }
 
 fn refuse(refusal: Refusal) -> (StatusCode, Bytes) {

@@ -5,8 +5,8 @@
 //! | --- | --- | --- |
 //! | `/v1/meta/propose` | [`ProposeRequest`] | [`crate::command::Outcome`] |
 //! | `/v1/meta/query` | [`QueryRequest`] | [`crate::query::Answer`] |
-//!
 //! | `/v1/meta/relay/propose`, `/v1/meta/relay/query` | the same | the leader's answer |
+//! | `/v1/meta/export` | [`ExportRequest`] | blocks of all the group's records: each its length, 4 bytes big-endian, and [`crate::backup`]'s bytes; a length of zero ends it |
 //!
 //! Any other status carries a [`Refusal`]. A voter that does not lead names who does; one that is
 //! asked to relay asks that one itself, for a client that a cut keeps from it.
@@ -29,6 +29,17 @@ pub const QUERY_PATH: &str = "/v1/meta/query";
 pub const RELAY_PROPOSE_PATH: &str = "/v1/meta/relay/propose";
 /// Where queries go that a voter is to pass on to the leader.
 pub const RELAY_QUERY_PATH: &str = "/v1/meta/relay/query";
+
+/// Where exports are asked for; the leader alone streams them.
+pub const EXPORT_PATH: &str = "/v1/meta/export";
+
+/// Asks a leader for all records of its group.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ExportRequest {
+    /// The group meant.
+    #[n(0)]
+    pub group: GroupId,
+}
 
 /// Asks a voter to have a proposal decided.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -87,6 +98,10 @@ pub enum Refusal {
     #[n(6)]
     #[error("the group can't decide now")]
     Unavailable,
+    /// The group is being restored from a backup. Nothing was done.
+    #[n(7)]
+    #[error("the group is being restored from a backup")]
+    Restoring,
 }
 
 impl Refusal {
@@ -94,7 +109,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotHere | Self::NotLeader { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Self::Stopped | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopped | Self::Unavailable | Self::Restoring => StatusCode::SERVICE_UNAVAILABLE,
             Self::ClockSkew => StatusCode::PRECONDITION_FAILED,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -108,6 +123,9 @@ impl Refusal {
 }
 
 impl Record for ProposeRequest {
+    const VERSION: u8 = 1;
+}
+impl Record for ExportRequest {
     const VERSION: u8 = 1;
 }
 impl Record for QueryRequest {

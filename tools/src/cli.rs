@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::failover::FailoverArgs;
 use crate::admin::voters::VoterArgs;
+use crate::admin::metadata::MetadataArgs;
 use crate::bench::options::BenchArgs;
 use crate::dev::topology::ProfileShape;
 
@@ -21,6 +22,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a whole two-site cluster on this machine, and break it on purpose
     Dev(DevArgs),
+    /// Back up, restore and rebuild a cluster's metadata
+    Metadata(MetadataArgs),
     /// Load an S3 endpoint and report throughput, latency and CPU
     Bench(Box<BenchArgs>),
     /// Show and change who votes on metadata
@@ -150,12 +153,17 @@ mod tests {
             "riquet voter replace 3 127.0.0.1:4",
             "riquet failover --yes",
             "riquet failover montpellier",
+            "riquet metadata export f --json",
+            "riquet metadata import f --metadata a:1,b:2",
+            "riquet metadata verify f",
+            "riquet metadata rebuild --from-shards --dry-run --name 7=seven --json",
             "riquet bench put --size 64MiB --concurrency 4 --duration 5s --json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
         for line in [
             "riquet dev kill",
+            "riquet metadata rebuild --yes",
             "riquet dev up --profile 6/6",
             "riquet dev up --profile 6",
             "riquet dev up --port 65535",

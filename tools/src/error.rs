@@ -87,6 +87,19 @@ pub(crate) enum Error {
     NotConfirmed,
     #[error("cannot ask: standard input is no terminal; give --yes")]
     CanNotAsk,
+    #[error("{path}: {source}", path = path.display())]
+    Backup {
+        path: PathBuf,
+        source: riquet_metadata::backup::BackupError,
+    },
+    #[error(
+        "{silent} disks did not tell all their shards; start their nodes, or give --without-silent-disks"
+    )]
+    SilentDisks { silent: usize },
+    #[error("another bucket is named {name}; choose another name with --name ID=NAME")]
+    BucketNameTaken { name: String },
+    #[error("{path} exists; choose another name, or remove it", path = path.display())]
+    Exists { path: PathBuf },
     #[error("{variable} is not set; type: . DIR/env (DIR is the cluster's folder)")]
     NoEnvironment { variable: &'static str },
     #[error("{value:?} is not an endpoint; one looks like http://127.0.0.1:9000")]

@@ -9,6 +9,7 @@
 //! | `HEAD /v1/disks/{disk}/shards/{shard}` | is it there | 200, [`DESCRIPTOR`] |
 //! | `DELETE /v1/disks/{disk}/shards/{shard}` | forget durably | 204, also when it was not there |
 //! | `GET /v1/disks/{disk}/shards?after={shard}&max={n}` | list in order of id | 200, [`ShardPage`] as CBOR |
+//! | `GET /v1/disks/{disk}/descriptors?after={shard}&max={n}` | the same with what their records say of them | 200, [`DescriptorPage`] as CBOR |
 //!
 //! Every request carries [`EPOCH`], the layout its sender placed it by, and [`CLUSTER`]; a node that
 //! knows a newer one refuses a PUT with `newer-layout` and its own epoch. Reads and deletes name a
@@ -35,6 +36,9 @@ pub const REQUEST_ID: &str = "riquet-request-id";
 
 /// Shards in one page of a listing, at most: bounds the answer to about 100 KiB.
 pub const MAX_PAGE: usize = 1000;
+
+/// Descriptors in one page of a listing, at most: with the longest keys about 700 KiB.
+pub const MAX_DESCRIPTOR_PAGE: usize = 500;
 
 /// What a shard belongs to: enough to find its object again from the shards alone.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -96,6 +100,9 @@ pub struct ShardDescriptor {
     /// What it belongs to.
     #[n(9)]
     pub owner: Owner,
+    /// Bytes of object data in the whole blob: how many chunks it has. None: the writer did not say.
+    #[n(10)]
+    pub blob_len: Option<u64>,
 }
 
 impl ShardDescriptor {
@@ -130,6 +137,31 @@ pub struct ShardPage {
     /// Whether more follow the last one.
     #[n(1)]
     pub more: bool,
+}
+
+/// A shard as its disk holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct StoredShard {
+    /// What it is.
+    #[n(0)]
+    pub descriptor: ShardDescriptor,
+    /// When it was written, by the node's clock, ms since 1970.
+    #[n(1)]
+    pub written_ms: u64,
+}
+
+/// One page of the descriptors of a disk's shards.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DescriptorPage {
+    /// In order of id.
+    #[n(0)]
+    pub shards: Vec<StoredShard>,
+    /// Shards whose records can't be read.
+    #[n(1)]
+    pub damaged: Vec<ShardId>,
+    /// The last shard that was looked at, if more follow.
+    #[n(2)]
+    pub next: Option<ShardId>,
 }
 
 macro_rules! error_codes {
@@ -220,11 +252,45 @@ mod tests {
                     number: 10_000,
                 }),
             },
+            blob_len: Some(1 << 40),
         };
         let text = descriptor.to_header();
         assert!(http::HeaderValue::from_str(&text).is_ok());
         assert_eq!(ShardDescriptor::from_header(&text), Some(descriptor));
         assert_eq!(ShardDescriptor::from_header("zz"), None);
+    }
+
+    #[test]
+    fn descriptors_that_do_not_say_their_blobs_length_read_as_before() {
+        let descriptor = ShardDescriptor {
+            id: ShardId {
+                chunk: ChunkId {
+                    blob: BlobId::from_u128(7),
+                    seq: 3,
+                },
+                index: 11,
+            },
+            profile: ProfileId(1),
+            data: 4,
+            total: 12,
+            cell_size: 64,
+            chunk_len: 1,
+            payload_len: 2,
+            pg: Pg(3),
+            epoch: Epoch(4),
+            owner: Owner {
+                bucket: 5,
+                key: Vec::new(),
+                part: None,
+            },
+            blob_len: None,
+        };
+        let bytes = minicbor::to_vec(&descriptor).unwrap();
+        assert_eq!(bytes[0], 0x8A, "ten fields, as there were");
+        assert_eq!(
+            minicbor::decode::<ShardDescriptor>(&bytes).unwrap(),
+            descriptor
+        );
     }
 
     #[test]

@@ -143,6 +143,7 @@ impl Inner {
             pg: layout.pg_of(profile, chunk),
             epoch: layout.epoch,
             owner: write.owner.clone(),
+            blob_len: Some(write.length_bytes),
         };
         let targets = self.targets(layout, profile, chunk, write.request);
         let mut shards = ShardWrites::open(&self.nodes, &self.health, targets, &descriptor);

@@ -97,7 +97,11 @@ impl Store {
         let service = MetadataService::new(Arc::new(MemoryReplica::new(2)));
         let metadata = serve(move |request| {
             let service = service.clone();
-            async move { service.handle(request).await.map(|body| body.boxed()) }
+            async move {
+                let (head, body) = service.handle(request).await.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                Response::from_parts(head, Full::new(body).boxed())
+            }
         });
         let metadata = metadata.await.to_string();
         let client = Client::new(Transport::tcp(), vec![metadata.clone()]);

@@ -7,27 +7,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use riquet_cluster::transport::{Transport, full_body};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use riquet_cluster::transport::{BodyError, Transport, full_body};
 use tokio::time::Instant;
 
 use crate::clock;
 use crate::codec::Record;
 use crate::command::{
-    Command, KeyCommand, KeyOutcome, Outcome, Proposal, SystemCommand, SystemOutcome,
+    Command, KeyCommand, KeyOutcome, Outcome, Proposal, RestoreCommand, RestoreOutcome,
+    SystemCommand, SystemOutcome,
 };
 use crate::error::Error;
 use crate::id::GroupId;
 use crate::limits::{ANSWER_BYTES, ATTEMPT_MS, CLIENT_DEADLINE_MS, LAYOUT_POLL_MS, MESSAGE_BYTES};
-use crate::query::{Answer, KeyAnswer, KeyQuery, Query, SystemAnswer, SystemQuery};
+use crate::query::{Answer, KeyAnswer, KeyQuery, Query, RestoreState, SystemAnswer, SystemQuery};
 use crate::server::MetadataService;
 use crate::voters::{
     PROMOTE_PATH, PromoteAnswer, PromoteRequest, STATUS_PATH, VOTERS_PATH, VoterChange,
     VoterStatus, VotersAnswer, VotersRequest,
 };
 use crate::wire::{
-    PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest, RELAY_PROPOSE_PATH, RELAY_QUERY_PATH,
-    Refusal,
+    EXPORT_PATH, ExportRequest, PROPOSE_PATH, ProposeRequest, QUERY_PATH, QueryRequest,
+    RELAY_PROPOSE_PATH, RELAY_QUERY_PATH, Refusal,
 };
 
 /// First pause between two tries, ms; doubles up to [`PAUSE_MAX_MS`].
@@ -47,10 +49,26 @@ pub struct NoAnswer;
 /// What [`Caller::call`] returns: the answer's status and body.
 pub type CallFuture<'a> = BoxFuture<'a, Result<(StatusCode, Bytes), NoAnswer>>;
 
+/// The body of an answer as it arrives.
+pub type AnswerStream = UnsyncBoxBody<Bytes, BodyError>;
+
+/// What [`Caller::open`] returns: the answer's status, and its body to be read.
+pub type OpenFuture<'a> = BoxFuture<'a, Result<(StatusCode, AnswerStream), NoAnswer>>;
+
 /// How a voter is reached.
 pub trait Caller: Send + Sync {
     /// Posts `body` to `path` of `endpoint`.
     fn call<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> CallFuture<'a>;
+
+    /// As [`Self::call`], for answers to be read while they arrive. By default an answer is taken
+    /// whole.
+    fn open<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> OpenFuture<'a> {
+        Box::pin(async move {
+            let (status, answer) = self.call(endpoint, path, body).await?;
+            let body = Full::new(answer).map_err(|never| match never {});
+            Ok((status, body.boxed_unsync()))
+        })
+    }
 }
 
 /// Reaches voters over HTTP.
@@ -80,6 +98,17 @@ impl Caller for HttpCaller {
             Ok((head.status, body.to_bytes()))
         })
     }
+
+    fn open<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> OpenFuture<'a> {
+        Box::pin(async move {
+            let request = Request::post(format!("http://{endpoint}{path}"))
+                .body(full_body(body))
+                .map_err(|_| NoAnswer)?;
+            let response = self.transport.send(request).await.map_err(|_| NoAnswer)?;
+            let (head, body) = response.into_parts();
+            Ok((head.status, body.map_err(BodyError::from).boxed_unsync()))
+        })
+    }
 }
 
 /// Reaches a service in this process, for tests and embedding.
@@ -97,6 +126,15 @@ impl LocalCaller {
 impl Caller for LocalCaller {
     fn call<'a>(&'a self, _: &'a str, path: &'static str, body: Bytes) -> CallFuture<'a> {
         Box::pin(async move { Ok(self.service.respond(path, body).await) })
+    }
+
+    fn open<'a>(&'a self, _: &'a str, path: &'static str, body: Bytes) -> OpenFuture<'a> {
+        Box::pin(async move {
+            let request = Request::post(path).body(Full::new(body));
+            let response = self.service.handle(request.map_err(|_| NoAnswer)?).await;
+            let (head, body) = response.into_parts();
+            Ok((head.status, body.map_err(BodyError::from).boxed_unsync()))
+        })
     }
 }
 
@@ -312,6 +350,55 @@ impl Calls {
         }
     }
 
+    pub(super) async fn restore(
+        &self,
+        group: GroupId,
+        command: RestoreCommand,
+    ) -> Result<RestoreOutcome, Error> {
+        match self.propose(group, Command::Restore(command)).await? {
+            Outcome::Restore(outcome) => Ok(outcome),
+            _ => Err(Error::Protocol("another command's outcome")),
+        }
+    }
+
+    pub(super) async fn restore_state(&self, group: GroupId) -> Result<RestoreState, Error> {
+        match self.query(group, Query::Restore).await? {
+            Answer::Restore(state) => Ok(state),
+            _ => Err(Error::Protocol("an answer to another question")),
+        }
+    }
+
+    /// Asks leaders for a group's records until one begins to stream them.
+    pub(super) async fn export(&self, group: GroupId) -> Result<AnswerStream, Error> {
+        let body = Bytes::from(ExportRequest { group }.to_bytes());
+        let deadline = Instant::now() + Duration::from_millis(CLIENT_DEADLINE_MS);
+        let mut endpoint = self.leader_of(group);
+        loop {
+            let call = self.caller.open(&endpoint, EXPORT_PATH, body.clone());
+            let refusal = match tokio::time::timeout(Duration::from_millis(ATTEMPT_MS), call).await
+            {
+                Ok(Ok((StatusCode::OK, stream))) => return Ok(stream),
+                Ok(Ok((_, stream))) => refusal_in(stream).await,
+                Ok(Err(NoAnswer)) | Err(_) => {
+                    self.set_silent(&endpoint);
+                    None
+                }
+            };
+            let leader = match refusal {
+                Some(Refusal::Malformed) => {
+                    return Err(Error::Protocol("the voter does not know us"));
+                }
+                Some(Refusal::NotLeader { leader }) => leader,
+                _ => None,
+            };
+            endpoint = leader.unwrap_or_else(|| self.next_to(&endpoint));
+            if Instant::now() >= deadline {
+                return Err(Error::Unavailable);
+            }
+            tokio::time::sleep(Duration::from_millis(PAUSE_MIN_MS)).await;
+        }
+    }
+
     /// Posts the same bytes until a voter answers with 200, a refusal is final, or time is up.
     async fn retry(
         &self,
@@ -357,9 +444,10 @@ impl Calls {
                 }
                 Some(Refusal::TooLarge) => (Some(Error::TooLarge), None),
                 Some(Refusal::NotLeader { leader }) => (None, leader),
-                Some(Refusal::NotHere | Refusal::Stopped | Refusal::Unavailable) | None => {
-                    (None, None)
-                }
+                Some(
+                    Refusal::NotHere | Refusal::Stopped | Refusal::Unavailable | Refusal::Restoring,
+                )
+                | None => (None, None),
             };
             if let Some(error) = is_final {
                 return Err(if may_be_done {
@@ -389,4 +477,11 @@ impl Calls {
             pause_ms = (pause_ms * 2).min(PAUSE_MAX_MS);
         }
     }
+}
+
+/// Why a voter did not stream what it was asked for, if that can be read.
+async fn refusal_in(body: AnswerStream) -> Option<Refusal> {
+    let body = Limited::new(body, ANSWER_BYTES).collect();
+    let body = tokio::time::timeout(Duration::from_millis(ATTEMPT_MS), body).await;
+    Refusal::from_bytes(&body.ok()?.ok()?.to_bytes()).ok()
 }

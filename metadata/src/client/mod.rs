@@ -4,10 +4,12 @@
 //! change is retried under one request id until its deadline, and applied at most once.
 
 mod background;
+mod backup;
 mod buckets;
 mod call;
 mod layout_watch;
 mod objects;
+mod recovery;
 mod system;
 
 use std::sync::Arc;
@@ -17,10 +19,12 @@ use moka::future::Cache;
 use riquet_cluster::transport::Transport;
 
 pub use background::BlobFate;
+pub use backup::Export;
 pub use buckets::Created;
-pub use call::{CallFuture, Caller, HttpCaller, LocalCaller, NoAnswer};
+pub use call::{AnswerStream, CallFuture, Caller, HttpCaller, LocalCaller, NoAnswer, OpenFuture};
 pub use layout_watch::LayoutWatch;
 pub use objects::Completed;
+pub use recovery::{BucketFate, Recovered};
 
 use crate::limits::{ACCOUNT_TTL_MS, BUCKET_TTL_MS, CACHED_ACCOUNTS, CACHED_BUCKETS};
 use crate::record::{Account, Bucket};

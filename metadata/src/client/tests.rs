@@ -52,6 +52,81 @@ async fn over_http_it_works_the_same() {
     assert_eq!(client.bucket_now("c").await, Err(Error::NoSuchBucket));
 }
 
+/// Recovering puts back what is missing, and leaves everything else as it is.
+#[tokio::test]
+async fn what_is_there_is_never_recovered() {
+    use crate::command::{RecoverBucket, RecoverObject};
+    use crate::id::{BucketId, ClusterId};
+    use crate::record::Content;
+    use crate::testing::{START_MS, blob, etag, put, version};
+
+    let replica = Arc::new(MemoryReplica::new(2));
+    let caller = LocalCaller::new(MetadataService::new(replica));
+    let client = Client::with_caller(Arc::new(caller), vec!["a".to_owned()]);
+    let cluster = ClusterId::from_u128(1);
+    let made = client.bootstrap(cluster, layout(1), account("a"), 2).await;
+    made.unwrap();
+    let recover = |id, name: &str| RecoverBucket {
+        id: BucketId(id),
+        name: name.to_owned(),
+        owner: "a".to_owned(),
+        region: "r".to_owned(),
+        created_ms: START_MS,
+    };
+    assert_eq!(
+        client.bucket_fate(BucketId(5)).await,
+        Ok(BucketFate::Unknown)
+    );
+    let bucket = client.recover_bucket(recover(5, "five")).await.unwrap();
+    assert_eq!((bucket.id, bucket.created_ms), (BucketId(5), START_MS));
+    let again = client
+        .recover_bucket(recover(5, "other-name"))
+        .await
+        .unwrap();
+    assert_eq!(again, bucket, "it has its number");
+    let taken = client.recover_bucket(recover(6, "five")).await.unwrap();
+    assert_eq!(taken, bucket, "and its name");
+    assert_eq!(client.bucket_fate(BucketId(4)).await, Ok(BucketFate::Gone));
+    assert!(contract::new_bucket(&client, "new").await.id > BucketId(5));
+
+    // A blob far too old to be committed in any other way.
+    let object = |key: &str, n| {
+        let mut version = version(etag(1), Content::Blobs(vec![blob(n, 9000)]));
+        version.head.modified_ms = START_MS + 1;
+        RecoverObject {
+            key: key.into(),
+            version,
+        }
+    };
+    client.recover_tablets(&bucket).await.unwrap();
+    client.recover_tablets(&bucket).await.unwrap();
+    let stored = client.recover_object(&bucket, object("k", 1)).await;
+    assert_eq!(stored, Ok(Recovered::Stored));
+    let head = client
+        .get_object(&bucket, &"k".into())
+        .await
+        .unwrap()
+        .unwrap()
+        .head;
+    assert_eq!((head.modified_ms, head.size_bytes), (START_MS + 1, 9000));
+    let present = client.recover_object(&bucket, object("k", 2)).await;
+    assert_eq!(present, Ok(Recovered::Present));
+    let none = crate::command::Preconditions::default();
+    client
+        .delete_object(&bucket, &"k".into(), none)
+        .await
+        .unwrap();
+    let known = client.recover_object(&bucket, object("k", 1)).await;
+    assert_eq!(known, Ok(Recovered::Known), "it was deleted");
+    let inline = crate::testing::inline("x");
+    client
+        .put_object(&bucket, put("k", 3, inline))
+        .await
+        .unwrap();
+    let present = client.recover_object(&bucket, object("k", 2)).await;
+    assert_eq!(present, Ok(Recovered::Present));
+}
+
 #[tokio::test]
 async fn what_is_not_of_the_protocol_is_refused() {
     use crate::codec::Record;

@@ -22,6 +22,18 @@ pub(crate) fn made_ms(blob: BlobId) -> u64 {
 }
 
 impl Batch<'_> {
+    /// The first blob of `content` that the group knows: committed, discarded or ruled out.
+    pub(super) fn known_blob(&self, content: &Content) -> Result<Option<BlobId>, StoreError> {
+        for blob in content.blobs() {
+            if self.state.get(&keys::tombstone(blob.id))?.is_some()
+                || self.state.get(&keys::blob(blob.id))?.is_some()
+            {
+                return Ok(Some(blob.id));
+            }
+        }
+        Ok(None)
+    }
+
     /// The first blob of `content` that must not be committed.
     pub(super) fn refused_blob(&self, content: &Content) -> Result<Option<BlobId>, StoreError> {
         let mut named = BTreeSet::new();

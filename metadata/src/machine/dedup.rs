@@ -22,7 +22,7 @@ use crate::store::StoreError;
 
 /// An entry of the queue in which outcomes are forgotten.
 #[derive(Debug, Clone, Encode, Decode)]
-struct Remembered {
+pub(super) struct Remembered {
     #[n(0)]
     request: RequestId,
     /// The proposer's time.

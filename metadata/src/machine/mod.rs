@@ -8,12 +8,15 @@ mod blobs;
 mod changes;
 mod dedup;
 mod objects;
+mod recovery;
+mod restore;
 mod system;
 mod tablets;
 mod transfer;
 mod uploads;
 
 pub(crate) use changes::bucket_of;
+pub(crate) use restore::{check_record, restore_state};
 pub(crate) use system::ClusterRecord;
 pub(crate) use tablets::tablet_of;
 pub(crate) use transfer::{copy, debts_of_tablet};
@@ -21,7 +24,7 @@ pub(crate) use transfer::{copy, debts_of_tablet};
 use minicbor::{Decode, Encode};
 
 use crate::codec::Record;
-use crate::command::{Command, KeyCommand, KeyOutcome, Outcome, Proposal};
+use crate::command::{Command, KeyCommand, KeyOutcome, Outcome, Proposal, Restore};
 use crate::id::GroupId;
 use crate::keys;
 use crate::store::{Changes, Overlay, Reader, StoreError, get};
@@ -56,6 +59,16 @@ pub struct Header {
     /// Control group: last number given to a bucket.
     #[n(8)]
     pub last_bucket: u64,
+    /// The restore that is under way, or was the last.
+    #[n(9)]
+    pub restore: Option<Restore>,
+}
+
+impl Header {
+    /// Whether the group is out of service while its records come back from a backup.
+    pub fn is_restoring(&self) -> bool {
+        self.restore.is_some_and(|restore| restore.is_under_way())
+    }
 }
 
 impl Record for Header {
@@ -99,6 +112,12 @@ impl<'a> Batch<'a> {
         );
         self.header.applied = index;
         self.header.clock_ms = self.header.clock_ms.max(proposal.timestamp_ms);
+        if let Command::Restore(command) = &proposal.command {
+            return Ok(Outcome::Restore(self.restore(command)?));
+        }
+        if self.header.is_restoring() {
+            return Ok(Outcome::Restoring);
+        }
         match (self.group.is_system(), &proposal.command) {
             (true, Command::System(_)) | (false, Command::Keys(_)) => {}
             _ => return Ok(Outcome::WrongGroup),
@@ -109,6 +128,7 @@ impl<'a> Batch<'a> {
         let outcome = match &proposal.command {
             Command::System(command) => Outcome::System(self.apply_system(command)?),
             Command::Keys(command) => Outcome::Keys(self.apply_keys(command)?),
+            Command::Restore(_) => unreachable!("applied above"),
         };
         self.remember(proposal, &outcome)?;
         Ok(outcome)
@@ -157,6 +177,8 @@ impl<'a> Batch<'a> {
             KeyCommand::AbortBlob { blob, bucket, key } => self.abort_blob(*blob, *bucket, key),
             KeyCommand::RepayDebts { debts } => self.repay_debts(debts),
             KeyCommand::DropGarbage { entries } => self.drop_garbage(entries),
+            KeyCommand::RecoverTablet(recover) => self.recover_tablet(recover),
+            KeyCommand::RecoverObject { bucket, recover } => self.recover_object(*bucket, recover),
         }
     }
 
@@ -171,15 +193,19 @@ impl<'a> Batch<'a> {
 fn must_remember(command: &Command) -> bool {
     match command {
         Command::System(_) => true,
+        // Each step names its place.
+        Command::Restore(_) => false,
         Command::Keys(command) => match command {
             KeyCommand::PutObject { .. }
             | KeyCommand::DeleteObject { .. }
             | KeyCommand::CreateUpload { .. }
             | KeyCommand::PutPart { .. }
             | KeyCommand::CompleteUpload { .. }
-            | KeyCommand::AbortUpload { .. } => true,
+            | KeyCommand::AbortUpload { .. }
+            | KeyCommand::RecoverObject { .. } => true,
             KeyCommand::OpenTablet { .. }
             | KeyCommand::Tablet { .. }
+            | KeyCommand::RecoverTablet(_)
             | KeyCommand::AbortBlob { .. }
             | KeyCommand::RepayDebts { .. }
             | KeyCommand::DropGarbage { .. } => false,

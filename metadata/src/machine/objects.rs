@@ -120,9 +120,26 @@ impl Batch<'_> {
             Some(replaced) => self.discard_version(bucket, key, replaced)?,
             None => SizeChange::default(),
         };
+        head.modified_ms = self.header.clock_ms;
+        let (stored, grown) = self.store_version(bucket, key, head, body);
+        let change = SizeChange {
+            keys: shrunk.keys + grown.keys,
+            bytes: shrunk.bytes + grown.bytes,
+        };
+        Ok((stored, change))
+    }
+
+    /// Makes a new current version of the given time, where there is none, whose blobs are
+    /// committed.
+    pub(super) fn store_version(
+        &mut self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        mut head: ObjectHead,
+        body: &ObjectBody,
+    ) -> (Stored, SizeChange) {
         head.size_bytes = body.content.size_bytes();
         head.sequence = self.next_sequence();
-        head.modified_ms = self.header.clock_ms;
         let body_key = keys::body(bucket, key.as_bytes(), head.sequence);
         let head_key = keys::current(bucket, key.as_bytes());
         let (body, head_bytes) = (body.to_bytes(), head.to_bytes());
@@ -134,10 +151,10 @@ impl Batch<'_> {
             modified_ms: head.modified_ms,
         };
         let grown = SizeChange {
-            keys: shrunk.keys + 1,
-            bytes: shrunk.bytes + signed(bytes),
+            keys: 1,
+            bytes: signed(bytes),
         };
-        Ok((stored, grown))
+        (stored, grown)
     }
 
     /// Discards the current version, whose head the caller replaces or removes.

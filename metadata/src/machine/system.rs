@@ -4,9 +4,10 @@ use minicbor::{Decode, Encode};
 use riquet_cluster::layout::Layout;
 
 use super::Batch;
+use super::recovery::first_group;
 use crate::codec::Record;
 use crate::command::{SystemCommand, SystemOutcome};
-use crate::id::{BucketId, ChangeId, ClusterId, GroupId, ObjectKey};
+use crate::id::{BucketId, ChangeId, ClusterId, ObjectKey};
 use crate::keys;
 use crate::record::{Account, Bucket, TabletPlace};
 use crate::store::StoreError;
@@ -75,6 +76,9 @@ impl Batch<'_> {
             SystemCommand::CommitChange { bucket, change } => self.commit_change(*bucket, *change),
             SystemCommand::CancelChange { bucket, change } => self.cancel_change(*bucket, *change),
             SystemCommand::EndChange { bucket, change } => self.end_change(*bucket, *change),
+            SystemCommand::RecoverBucket(recover) => {
+                self.recover_bucket(present.key_groups, recover)
+            }
         }
     }
 
@@ -118,7 +122,6 @@ impl Batch<'_> {
         }
         self.header.last_bucket += 1;
         let id = BucketId(self.header.last_bucket);
-        let turn = u32::try_from(id.0 % u64::from(key_groups)).expect("less than a u32");
         let bucket = Bucket {
             id,
             name: name.to_owned(),
@@ -127,15 +130,23 @@ impl Batch<'_> {
             region: region.to_owned(),
             tablets: vec![TabletPlace {
                 start: ObjectKey::default(),
-                group: GroupId(1 + turn),
+                group: first_group(id, key_groups),
                 since: ChangeId::default(),
             }],
         };
-        self.state.put(keys::bucket(name), &bucket);
+        self.put_bucket(&bucket);
+        Ok(SystemOutcome::BucketCreated { bucket })
+    }
+
+    /// Stores a bucket under its name, its number and its owner.
+    pub(super) fn put_bucket(&mut self, bucket: &Bucket) {
+        let Bucket {
+            id, name, owner, ..
+        } = bucket;
+        self.state.put(keys::bucket(name), bucket);
         self.state
-            .put_bytes(keys::bucket_name(id), name.as_bytes().to_vec());
+            .put_bytes(keys::bucket_name(*id), name.as_bytes().to_vec());
         self.state
             .put_bytes(keys::owned_bucket(owner, name), Vec::new());
-        Ok(SystemOutcome::BucketCreated { bucket })
     }
 }

@@ -30,6 +30,30 @@ pub(crate) fn tablet_of(
     Ok(found.filter(|tablet| tablet.range.contains(key)))
 }
 
+/// The tablets of this group that hold or held keys of a range, in order.
+pub(super) fn tablets_overlapping(
+    reader: &dyn Reader,
+    bucket: BucketId,
+    range: &KeyRange,
+) -> Result<Vec<Tablet>, StoreError> {
+    let from = keys::tablets_past(bucket, range.start.as_bytes());
+    let to = end_of(&keys::of_bucket(Family::Tablet, bucket));
+    let mut overlapping = Vec::new();
+    let mut cursor = reader.cursor(&to);
+    cursor.seek(&from)?;
+    while let Some((key, value)) = cursor.entry()
+        && key < to.as_slice()
+    {
+        let held: Tablet = decode(key, value)?;
+        if !held.range.overlaps(range) {
+            break;
+        }
+        overlapping.push(held);
+        cursor.advance()?;
+    }
+    Ok(overlapping)
+}
+
 /// What an operation meets where the tablet can't take it.
 fn refusal(tablet: Option<&Tablet>) -> KeyOutcome {
     match tablet.map(|tablet| &tablet.state) {

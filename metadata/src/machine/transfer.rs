@@ -11,6 +11,7 @@
 //! takes only what follows its own position: each record comes exactly once.
 
 use super::Batch;
+use super::tablets::tablets_overlapping;
 use crate::command::{KeyOutcome, OwedShard, RawRecord};
 use crate::id::{BucketId, ChangeId, ObjectKey};
 use crate::keys::{self, Family, end_of};
@@ -188,22 +189,7 @@ impl Batch<'_> {
             start: start.clone(),
             end: end.cloned(),
         };
-        let from = keys::tablets_past(bucket, start.as_bytes());
-        let to = end_of(&keys::of_bucket(Family::Tablet, bucket));
-        let mut overlapping = Vec::new();
-        let mut cursor = self.state.cursor(&to);
-        cursor.seek(&from)?;
-        while let Some((key, value)) = cursor.entry()
-            && key < to.as_slice()
-        {
-            let held: Tablet = decode(key, value)?;
-            if !held.range.overlaps(&range) {
-                break;
-            }
-            overlapping.push(held);
-            cursor.advance()?;
-        }
-        drop(cursor);
+        let overlapping = tablets_overlapping(&self.state, bucket, &range)?;
         let in_the_way = |held: &&Tablet| {
             held.changed >= change || !matches!(held.state, TabletState::Moved { .. })
         };

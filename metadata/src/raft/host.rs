@@ -25,12 +25,13 @@ use super::promotion;
 use super::sites::{self, Held};
 use super::state::{GroupState, Machine};
 use super::types::{EncodedProposal, Membership, Metrics, Peer, Raft};
+use crate::backup::blocks;
 use crate::codec::Record;
 use crate::command::{Outcome, Proposal};
 use crate::id::GroupId;
 use crate::query::{Answer, Query};
 use crate::read;
-use crate::replica::{Replica, ReplicaError};
+use crate::replica::{RecordBlocks, Replica, ReplicaError, stream_records};
 use crate::rocks::Shared;
 use crate::voters::{GroupView, PromoteAnswer, PromoteRequest, Voter, VoterStatus};
 
@@ -417,6 +418,17 @@ impl Replica for RaftHost {
 
     fn query(&self, group: GroupId, query: Query) -> BoxFuture<'_, Result<Answer, ReplicaError>> {
         Box::pin(async move { self.slot(group)?.query(query).await })
+    }
+
+    fn export(&self, group: GroupId) -> BoxFuture<'_, Result<RecordBlocks, ReplicaError>> {
+        Box::pin(async move {
+            let slot = self.slot(group)?;
+            slot.barrier().await?;
+            let store = slot.state.store();
+            Ok(stream_records(group, store, |store, take| {
+                blocks::walk(&store.view(), take)
+            }))
+        })
     }
 
     fn applied(&self, group: GroupId) -> Result<watch::Receiver<u64>, ReplicaError> {

@@ -6,7 +6,7 @@ mod tablets;
 use crate::id::{BlobId, BucketId, DiskId, GroupId, ObjectKey, UploadId};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{PAGE_ITEMS, PARTS};
-use crate::machine::{ClusterRecord, bucket_of, read_header, tablet_of};
+use crate::machine::{ClusterRecord, bucket_of, read_header, restore_state, tablet_of};
 use crate::query::{
     Answer, ClusterState, DEBTS_COUNTED, DebtCount, KeyAnswer, KeyQuery, ListedDebt, PartPage,
     Query, SystemAnswer, SystemQuery,
@@ -22,6 +22,12 @@ use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 /// # Errors
 /// When the store fails or is damaged.
 pub fn answer(group: GroupId, view: &dyn Reader, query: &Query) -> Result<Answer, StoreError> {
+    if *query == Query::Restore {
+        return Ok(Answer::Restore(restore_state(group, view)?));
+    }
+    if read_header(view)?.is_restoring() {
+        return Ok(Answer::Restoring);
+    }
     match (group.is_system(), query) {
         (true, Query::System(query)) => Ok(Answer::System(system(view, query)?)),
         (false, Query::Keys(query)) => Ok(Answer::Keys(keys_query(view, query)?)),

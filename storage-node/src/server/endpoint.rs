@@ -2,7 +2,7 @@
 
 use http::{Method, Uri};
 use riquet_cluster::id::{DiskId, ShardId};
-use riquet_cluster::wire::shard::{ErrorCode, MAX_PAGE};
+use riquet_cluster::wire::shard::{ErrorCode, MAX_DESCRIPTOR_PAGE, MAX_PAGE};
 
 use super::answer::Refusal;
 
@@ -28,6 +28,7 @@ pub(super) enum ShardAction {
     Head(ShardId),
     Delete(ShardId),
     List { after: Option<ShardId>, max: usize },
+    Describe { after: Option<ShardId>, max: usize },
 }
 
 impl Endpoint {
@@ -38,10 +39,18 @@ impl Endpoint {
             (&Method::GET | &Method::HEAD, ["v1", "health"]) => Ok(Self::Health),
             (&Method::GET, ["metrics"]) => Ok(Self::Metrics),
             (_, ["v1", "disks", disk, "shards"]) if method == Method::GET => {
-                let action = parse_list(uri.query().unwrap_or_default())?;
+                let (after, max) = parse_page(uri.query().unwrap_or_default(), MAX_PAGE)?;
                 Ok(Self::Shard(ShardCall {
                     disk: parse(disk)?,
-                    action,
+                    action: ShardAction::List { after, max },
+                }))
+            }
+            (&Method::GET, ["v1", "disks", disk, "descriptors"]) => {
+                let query = uri.query().unwrap_or_default();
+                let (after, max) = parse_page(query, MAX_DESCRIPTOR_PAGE)?;
+                Ok(Self::Shard(ShardCall {
+                    disk: parse(disk)?,
+                    action: ShardAction::Describe { after, max },
                 }))
             }
             (_, ["v1", "disks", disk, "shards", shard]) => {
@@ -73,13 +82,15 @@ impl Endpoint {
                 ShardAction::Head(_) => "head",
                 ShardAction::Delete(_) => "delete",
                 ShardAction::List { .. } => "list",
+                ShardAction::Describe { .. } => "describe",
             },
         }
     }
 }
 
-fn parse_list(query: &str) -> Result<ShardAction, Refusal> {
-    let (mut after, mut max) = (None, MAX_PAGE);
+/// After which shard, and how many.
+fn parse_page(query: &str, largest: usize) -> Result<(Option<ShardId>, usize), Refusal> {
+    let (mut after, mut max) = (None, largest);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
             Some(("after", value)) => after = Some(parse(value)?),
@@ -91,10 +102,7 @@ fn parse_list(query: &str) -> Result<ShardAction, Refusal> {
             _ => return Err(Refusal::malformed(format!("unknown parameter {pair:?}"))),
         }
     }
-    Ok(ShardAction::List {
-        after,
-        max: max.clamp(1, MAX_PAGE),
-    })
+    Ok((after, max.clamp(1, largest)))
 }
 
 fn parse<T: std::str::FromStr<Err = riquet_cluster::Error>>(text: &str) -> Result<T, Refusal> {

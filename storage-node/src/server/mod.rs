@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::config::Settings;
+use crate::error::Error;
 use crate::store::ShardStore;
 use answer::AnswerBody;
 use endpoint::Endpoint;
@@ -143,14 +144,16 @@ async fn route(
     let path = request.uri().path();
     let answer = match &node.metadata {
         Some(metadata) if path.starts_with(riquet_metadata::wire::PATH_PREFIX) => {
-            Box::pin(metadata.service.handle(request)).await
+            let answer = Box::pin(metadata.service.handle(request)).await;
+            answer.map(|body| body.map_err(Error::Metadata).boxed_unsync())
         }
         Some(metadata) if path.starts_with(raft::PATH_PREFIX) => {
-            Box::pin(metadata.raft.handle(request)).await
+            let answer = Box::pin(metadata.raft.handle(request)).await;
+            answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
         }
-        _ => return Ok(answer_node(&node, request).await),
+        _ => answer_node(&node, request).await,
     };
-    Ok(answer.map(|body| body.map_err(|never| match never {}).boxed_unsync()))
+    Ok(answer)
 }
 
 /// Answers what is not the metadata's.

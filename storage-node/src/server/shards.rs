@@ -43,6 +43,11 @@ pub(super) async fn serve(node: &Node, call: ShardCall, request: Request<Incomin
             let bytes = minicbor::to_vec(page).expect("encoding into memory does not fail");
             Ok(document("application/cbor", bytes))
         }
+        ShardAction::Describe { after, max } => {
+            let page = store.describe_page(after, max).await?;
+            let bytes = minicbor::to_vec(page).expect("encoding into memory does not fail");
+            Ok(document("application/cbor", bytes))
+        }
     }
 }
 

@@ -229,6 +229,14 @@ async fn shards_go_out_and_come_back() {
         .await
         .unwrap();
     assert_eq!((page.shards, page.more), (vec![shard_id(2, 0)], false));
+    let page = running.client.describe(&target, None, 1).await.unwrap();
+    assert_eq!(page.shards[0].descriptor, descriptor(1, 0, 2_000_000));
+    assert!(page.shards[0].written_ms > 0);
+    assert_eq!(page.next, Some(shard_id(1, 0)));
+    let page = running.client.describe(&target, page.next, 10).await;
+    let page = page.unwrap();
+    assert_eq!(page.shards[0].descriptor, descriptor(2, 0, 6));
+    assert_eq!((page.shards.len(), page.next), (1, None));
 
     running
         .client

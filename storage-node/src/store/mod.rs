@@ -33,7 +33,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use riquet_cluster::id::{DiskId, ShardId};
-use riquet_cluster::wire::shard::{MAX_PAGE, ShardDescriptor, ShardPage};
+use riquet_cluster::wire::shard::{
+    DescriptorPage, MAX_DESCRIPTOR_PAGE, MAX_PAGE, ShardDescriptor, ShardPage,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{Error, IoContext};
@@ -266,6 +268,20 @@ impl ShardStore {
             Ok(ShardPage { shards, more })
         })
         .await
+    }
+
+    /// Up to `max` (at most [`MAX_DESCRIPTOR_PAGE`]) shards after `after`, in order of id, with what
+    /// their records say of them.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub async fn describe_page(
+        &self,
+        after: Option<ShardId>,
+        max: usize,
+    ) -> Result<DescriptorPage, Error> {
+        let max = max.clamp(1, MAX_DESCRIPTOR_PAGE);
+        reader::describe_page(Arc::clone(&self.shared), after, max).await
     }
 
     /// The disk's figures.

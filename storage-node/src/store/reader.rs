@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use riquet_cluster::id::ShardId;
-use riquet_cluster::wire::shard::ShardDescriptor;
+use riquet_cluster::wire::shard::{DescriptorPage, ShardDescriptor, StoredShard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::task::JoinHandle;
 
@@ -138,6 +138,41 @@ impl ShardReader {
         let segment = Arc::clone(&self.segment);
         tokio::task::spawn_blocking(move || Ok(charge(read(&segment, range)?, permit)))
     }
+}
+
+/// Up to `max` shards with ids above `after`, as their records tell of them. One whose record is
+/// gone meanwhile is left out.
+pub(super) async fn describe_page(
+    shared: Arc<Shared>,
+    after: Option<ShardId>,
+    max: usize,
+) -> Result<DescriptorPage, Error> {
+    blocking(move || {
+        let ids = shared.index.list(after.as_ref(), max + 1)?;
+        let mut page = DescriptorPage {
+            shards: Vec::with_capacity(max),
+            damaged: Vec::new(),
+            next: (ids.len() > max).then(|| ids[max - 1]),
+        };
+        for id in ids.into_iter().take(max) {
+            let found = find(&shared, &id).and_then(|(entry, segment)| {
+                let end = entry.offset + u64::from(entry.header_bytes);
+                let head = read(&segment, entry.offset..end)?;
+                Ok((check_header(&head, &segment, &id)?, entry.written_ms))
+            });
+            match found {
+                Ok((descriptor, written_ms)) => page.shards.push(StoredShard {
+                    descriptor,
+                    written_ms,
+                }),
+                Err(Error::NotFound) => {}
+                Err(Error::Damaged | Error::Io { .. }) => page.damaged.push(id),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(page)
+    })
+    .await
 }
 
 /// A shard's descriptor, from its record.

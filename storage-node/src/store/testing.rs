@@ -44,6 +44,7 @@ pub(crate) fn descriptor(blob: u128, index: u8, payload_len: u64) -> ShardDescri
             key: b"a/key".to_vec(),
             part: None,
         },
+        blob_len: Some(payload_len * 4),
     }
 }
 

@@ -7,6 +7,7 @@ use libtest_mimic::{Failed, Trial};
 use riquet_tests::cluster::Cluster;
 use riquet_tests::{skip, suite};
 
+mod backup;
 mod damage;
 mod failover;
 mod gateways;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             damage::trials(),
             failover::trials(),
             voters::trials(),
+            backup::trials(),
         ]
         .into_iter()
         .flatten()

@@ -108,6 +108,12 @@ impl Objects {
         Err("shards are owed each time".into())
     }
 
+    /// Expects no more what only the metadata held.
+    pub(crate) fn forget_inline(&mut self) {
+        self.expected
+            .retain(|_, (size_bytes, _)| *size_bytes > 4 * KIB);
+    }
+
     /// Deletes one object.
     pub(crate) fn delete(&mut self, s3: &S3, key: &str) -> Result<(), Failed> {
         s3.ask("DELETE", &self.path(key))?.expect(204)?;

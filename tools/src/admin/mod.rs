@@ -1,6 +1,9 @@
 //! Commands for operators, which speak to the voters on a cluster's metadata.
 
+mod backup;
 pub(crate) mod failover;
+pub(crate) mod metadata;
+mod rebuild;
 pub(crate) mod voters;
 
 use std::io::{IsTerminal, Write};

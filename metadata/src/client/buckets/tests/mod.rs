@@ -4,6 +4,7 @@
 mod crashes;
 mod histories;
 mod listings;
+mod recovery;
 
 use std::collections::BTreeMap;
 use std::future;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
+use crate::backup::blocks;
 use crate::client::{CallFuture, Caller, LocalCaller, NoAnswer};
 use crate::command::{Outcome, Proposal, PutObject};
 use crate::id::{ClusterId, GroupId, ObjectKey};
@@ -21,6 +23,7 @@ use crate::keys::{self, Family};
 use crate::machine::{Batch, tablet_of};
 use crate::query::{Answer, ListRequest, Query};
 use crate::record::{Bucket, ETag, KeyRange, TabletState};
+use crate::replica::{RecordBlocks, stream_records};
 use crate::store::{MemoryStore, scan};
 use crate::tablets::TabletChanged;
 use crate::testing::{account, etag, inline, layout, put};
@@ -52,6 +55,12 @@ impl Replica for Groups {
         let view = self.0[&group].lock().unwrap().snapshot();
         let answer = crate::read::answer(group, &view, &query).unwrap();
         Box::pin(future::ready(Ok(answer)))
+    }
+
+    fn export(&self, group: GroupId) -> BoxFuture<'_, Result<RecordBlocks, ReplicaError>> {
+        let view = self.0[&group].lock().unwrap().snapshot();
+        let blocks = stream_records(group, view, |view, take| blocks::walk(view, take));
+        Box::pin(future::ready(Ok(blocks)))
     }
 
     fn applied(&self, _: GroupId) -> Result<watch::Receiver<u64>, ReplicaError> {
