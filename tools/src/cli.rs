@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::admin::failover::FailoverArgs;
-use crate::admin::voters::VoterArgs;
 use crate::admin::metadata::MetadataArgs;
+use crate::admin::tablets::TabletArgs;
+use crate::admin::voters::VoterArgs;
 use crate::bench::options::BenchArgs;
 use crate::dev::topology::ProfileShape;
 
@@ -22,10 +23,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a whole two-site cluster on this machine, and break it on purpose
     Dev(DevArgs),
-    /// Back up, restore and rebuild a cluster's metadata
+    /// Show, back up, restore and rebuild a cluster's metadata
     Metadata(MetadataArgs),
     /// Load an S3 endpoint and report throughput, latency and CPU
     Bench(Box<BenchArgs>),
+    /// Show and change how buckets are cut into tablets, and which groups hold them
+    Tablet(TabletArgs),
     /// Show and change who votes on metadata
     Voter(VoterArgs),
     /// Let a site go on alone after the other was lost
@@ -88,6 +91,8 @@ pub(crate) enum DevCommand {
         /// The node
         name: String,
     },
+    /// Kill leading voters again and again under load, and report how long writes waited
+    Drill(DrillArgs),
     /// Undo every cut of a site
     Heal {
         /// The site to join again
@@ -112,6 +117,16 @@ pub(crate) struct UpArgs {
     /// Return once the cluster is ready, leaving it running
     #[arg(long)]
     pub(crate) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrillArgs {
+    /// How often a voter is killed
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) kills: u16,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which processes a command is about.
@@ -156,6 +171,12 @@ mod tests {
             "riquet metadata export f --json",
             "riquet metadata import f --metadata a:1,b:2",
             "riquet metadata verify f",
+            "riquet metadata status --json",
+            "riquet tablet list",
+            "riquet tablet split bucket --at key --json",
+            "riquet tablet move bucket --of key --to 3",
+            "riquet dev drill --kills 20 --json",
+            "riquet bench scan --objects 1000000 --prefixes 10",
             "riquet metadata rebuild --from-shards --dry-run --name 7=seven --json",
             "riquet bench put --size 64MiB --concurrency 4 --duration 5s --json",
         ] {

@@ -83,9 +83,15 @@ pub(crate) enum Error {
     PromotionMoved { group: u32 },
     #[error("group {group} does not serve yet; see: riquet voter list")]
     StillStopped { group: u32 },
+    #[error("there is nothing to split there: a tablet needs two objects, and a key inside of it")]
+    NothingToSplit,
+    #[error("the tablet has changed meanwhile; see: riquet tablet list")]
+    TabletMoved,
+    #[error("no key group {group}; there are 1 to {key_groups}")]
+    NoSuchGroup { group: u32, key_groups: u32 },
     #[error("not confirmed; nothing was changed")]
     NotConfirmed,
-    #[error("cannot ask: standard input is no terminal; give --yes")]
+    #[error("not confirmed: standard input is no terminal; give --yes")]
     CanNotAsk,
     #[error("{path}: {source}", path = path.display())]
     Backup {

@@ -47,6 +47,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
             Command::Dev(args) => dev::run(args).await,
             Command::Metadata(args) => admin::metadata::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Tablet(args) => admin::tablets::run(args).await,
             Command::Voter(args) => admin::voters::run(args).await,
             Command::Failover(args) => admin::failover::run(args).await,
         }

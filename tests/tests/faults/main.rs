@@ -17,6 +17,7 @@ mod nodes;
 mod objects;
 mod restarts;
 mod sites;
+mod tablets;
 mod traffic;
 mod voters;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             damage::trials(),
             failover::trials(),
             voters::trials(),
+            tablets::trials(),
             backup::trials(),
         ]
         .into_iter()

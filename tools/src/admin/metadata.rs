@@ -1,11 +1,11 @@
-//! `riquet metadata`: the records of all groups, in a file and back.
+//! `riquet metadata`: how the groups are; their records in a file and back.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::rebuild::{self, RebuildArgs};
-use super::{ClusterArgs, backup};
+use super::{ClusterArgs, backup, status};
 use crate::error::Error;
 
 #[derive(Debug, Args)]
@@ -19,6 +19,12 @@ pub(crate) struct MetadataArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MetadataCommand {
+    /// Show who leads each group, and whether its voters keep up
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Write a backup of all metadata to FILE, while the cluster is in use
     ///
     /// FILE holds the accounts' secret keys and is readable by its owner only.
@@ -60,6 +66,7 @@ pub(crate) enum MetadataCommand {
 /// Runs one `riquet metadata` command.
 pub(crate) async fn run(args: MetadataArgs) -> Result<(), Error> {
     match args.command {
+        MetadataCommand::Status { json } => status::run(&args.cluster.client()?, json).await,
         MetadataCommand::Export { file, json } => {
             backup::export(&args.cluster.client()?, &file, json).await
         }

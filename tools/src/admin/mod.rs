@@ -4,6 +4,8 @@ mod backup;
 pub(crate) mod failover;
 pub(crate) mod metadata;
 mod rebuild;
+mod status;
+pub(crate) mod tablets;
 pub(crate) mod voters;
 
 use std::io::{IsTerminal, Write};
@@ -54,8 +56,8 @@ fn confirm(word: &str) -> Result<(), Error> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::CanNotAsk);
     }
-    print!("Type {word} to go on: ");
-    let _ = std::io::stdout().flush();
+    eprint!("Type {word} to go on: ");
+    let _ = std::io::stderr().flush();
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line);
     match read.is_ok() && line.trim() == word {

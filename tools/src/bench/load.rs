@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::options::Load;
 use super::stats::{Kind, Record};
@@ -29,6 +30,8 @@ pub(crate) struct Target {
     pub(crate) bucket: String,
     /// What the names of this run's objects begin with.
     pub(crate) prefix: String,
+    /// Folders that they are spread over.
+    pub(crate) folders: u64,
     pub(crate) size: u64,
     pub(crate) data: Bytes,
     /// Set when the person wants to stop early.
@@ -55,12 +58,27 @@ impl Target {
     }
 
     fn path(&self, object: u64) -> String {
-        format!("/{}/{}/{object:010}", self.bucket, self.prefix)
+        let Self { bucket, prefix, .. } = self;
+        let folder = object % self.folders;
+        format!("/{bucket}/{prefix}/{folder:04}/{object:010}")
     }
 
-    fn list_path(&self) -> String {
+    /// A page of objects, `after` what an earlier page named to go on from.
+    fn list_path(&self, after: Option<&str>) -> String {
         let Self { bucket, prefix, .. } = self;
-        format!("/{bucket}?list-type=2&max-keys=1000&prefix={prefix}%2F")
+        let page = format!("/{bucket}?list-type=2&max-keys=1000&prefix={prefix}%2F");
+        match after {
+            Some(token) => {
+                let token = utf8_percent_encode(token, NON_ALPHANUMERIC);
+                format!("{page}&continuation-token={token}")
+            }
+            None => page,
+        }
+    }
+
+    fn folders_path(&self) -> String {
+        let Self { bucket, prefix, .. } = self;
+        format!("/{bucket}?list-type=2&delimiter=%2F&prefix={prefix}%2F")
     }
 
     fn body(&self, object: u64) -> UploadBody {
@@ -88,6 +106,7 @@ pub(crate) async fn run(target: &Arc<Target>, stretch: Stretch) -> (Record, Dura
                 turns: Arc::clone(&turns),
                 deadline: stretch.time_limit.map(|limit| begin + limit),
                 own_objects: Vec::new(),
+                next_page: None,
             };
             tokio::spawn(worker.run(number))
         })
@@ -107,6 +126,8 @@ struct Worker {
     deadline: Option<Instant>,
     /// Objects that this worker uploaded and may delete.
     own_objects: Vec<u64>,
+    /// Where its scan goes on; none: at the beginning.
+    next_page: Option<String>,
 }
 
 impl Worker {
@@ -116,7 +137,7 @@ impl Worker {
         while let Some(turn) = self.take_turn() {
             let step = self.choose(turn);
             let begin = Instant::now();
-            match perform(&mut client, &self.target, step).await {
+            match self.perform(&mut client, step).await {
                 Ok(bytes) => {
                     record.success(step.kind, begin.elapsed(), bytes);
                     if step.kind == Kind::Put && self.stretch.load == Load::Mixed {
@@ -148,7 +169,7 @@ impl Worker {
             Load::Put => Kind::Put,
             Load::Get => Kind::Get,
             Load::Head => Kind::Head,
-            Load::List => Kind::List,
+            Load::List | Load::Scan | Load::Folders => Kind::List,
             Load::Delete => Kind::Delete,
             Load::Mixed => mixed_kind(rand::random_range(0..100)),
         };
@@ -180,41 +201,56 @@ fn mixed_kind(percent: u8) -> Kind {
     }
 }
 
-/// Does a request; returns the bytes of objects that it moved.
-async fn perform(client: &mut Client, target: &Target, step: Step) -> Result<u64, Failure> {
-    let path = target.path(step.object);
-    let nothing = UploadBody::default;
-    match step.kind {
-        Kind::Put => {
-            let body = target.body(step.object);
-            client.call(Method::PUT, &path, body).await?;
-            Ok(target.size)
-        }
-        Kind::Get => {
-            let got = client.read_and_discard(&path).await?;
-            if got != target.size {
-                return Err(Failure::WrongLength {
-                    got,
-                    expected: target.size,
-                });
+impl Worker {
+    /// Does a request; returns the bytes of objects that it moved.
+    async fn perform(&mut self, client: &mut Client, step: Step) -> Result<u64, Failure> {
+        let target = &self.target;
+        let path = target.path(step.object);
+        let nothing = UploadBody::default;
+        match step.kind {
+            Kind::Put => {
+                let body = target.body(step.object);
+                client.call(Method::PUT, &path, body).await?;
+                Ok(target.size)
             }
-            Ok(got)
-        }
-        Kind::Head => {
-            client.call(Method::HEAD, &path, nothing()).await?;
-            Ok(0)
-        }
-        Kind::List => {
-            client
-                .call(Method::GET, &target.list_path(), nothing())
-                .await?;
-            Ok(0)
-        }
-        Kind::Delete => {
-            client.call(Method::DELETE, &path, nothing()).await?;
-            Ok(0)
+            Kind::Get => {
+                let got = client.read_and_discard(&path).await?;
+                if got != target.size {
+                    return Err(Failure::WrongLength {
+                        got,
+                        expected: target.size,
+                    });
+                }
+                Ok(got)
+            }
+            Kind::Head => {
+                client.call(Method::HEAD, &path, nothing()).await?;
+                Ok(0)
+            }
+            Kind::List => {
+                let path = match self.stretch.load {
+                    Load::Folders => target.folders_path(),
+                    _ => target.list_path(self.next_page.as_deref()),
+                };
+                let page = client.call(Method::GET, &path, nothing()).await?;
+                if self.stretch.load == Load::Scan {
+                    self.next_page = next_page(&page);
+                }
+                Ok(0)
+            }
+            Kind::Delete => {
+                client.call(Method::DELETE, &path, nothing()).await?;
+                Ok(0)
+            }
         }
     }
+}
+
+/// What a page of a listing names to go on from, unless it is the last.
+fn next_page(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("<NextContinuationToken>")?;
+    let (token, _) = rest.split_once("</NextContinuationToken>")?;
+    Some(token.to_owned())
 }
 
 #[cfg(test)]

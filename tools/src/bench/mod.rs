@@ -92,6 +92,7 @@ async fn measure(
             .clone()
             .unwrap_or_else(|| format!("riquet-bench-{}", &run_id[..12])),
         prefix: run_id,
+        folders: args.prefixes,
         size: args.size,
         data: Bytes::from(data),
         stop: AtomicBool::new(false),

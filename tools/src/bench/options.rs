@@ -19,6 +19,10 @@ pub(crate) enum Load {
     Head,
     /// List the first 1000 objects
     List,
+    /// List all objects, page after page of 1000
+    Scan,
+    /// List what is at the top: folders, not objects
+    Folders,
     /// Delete objects, until none is left
     Delete,
     /// 55 % GET, 25 % PUT, 10 % HEAD, 5 % LIST, 5 % DELETE
@@ -54,6 +58,9 @@ pub(crate) struct BenchArgs {
     /// Objects uploaded beforehand, for loads that read or delete them [default: as the load needs]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) objects: Option<u64>,
+    /// Folders that the objects are spread over
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) prefixes: u64,
     /// Endpoint; several are used in turn [default: AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Vec<String>,
@@ -96,7 +103,7 @@ impl BenchArgs {
             (Load::Put, _) => 0,
             (_, Some(objects)) => objects,
             (Load::Delete, None) => self.count.unwrap_or(1000),
-            (Load::List, None) => 1000,
+            (Load::List | Load::Scan | Load::Folders, None) => 1000,
             (Load::Get | Load::Head | Load::Mixed, None) if self.size >= BIG_OBJECT => concurrency,
             (Load::Get | Load::Head | Load::Mixed, None) => concurrency.max(256),
         }

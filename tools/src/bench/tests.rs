@@ -100,7 +100,9 @@ async fn bench(fake: &Arc<Fake>, line: &str) -> Result<(Report, Record), Error> 
 
 #[tokio::test]
 async fn every_load_counts_its_requests_and_cleans_up() {
-    for load in ["put", "get", "head", "list", "delete", "mixed"] {
+    for load in [
+        "put", "get", "head", "list", "scan", "folders", "delete", "mixed",
+    ] {
         let fake = Arc::new(Fake::default());
         let line = format!("{load} --size 70000 -c 3 --count 40 --objects 40");
         let (_, record) = bench(&fake, &line).await.unwrap();

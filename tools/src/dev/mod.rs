@@ -16,6 +16,7 @@
 mod bootstrap;
 mod config;
 mod credentials;
+mod drill;
 mod environment;
 mod folder;
 mod lifecycle;
@@ -62,6 +63,11 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Error> {
         DevCommand::Partition { site, from_arbiter } => {
             let (folder, topology) = Folder::open(&args.dir)?;
             partition::cut(&folder, &topology, &site, from_arbiter)
+        }
+        DevCommand::Drill(options) => {
+            let (folder, topology) = Folder::open(&args.dir)?;
+            let _lock = folder.lock()?;
+            drill::run(&folder, &topology, &options).await
         }
         DevCommand::Voter { name } => {
             let (folder, topology) = Folder::open(&args.dir)?;

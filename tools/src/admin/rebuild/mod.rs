@@ -8,7 +8,6 @@ mod scan;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
 
 use clap::Args;
 use futures_util::StreamExt;
@@ -23,7 +22,7 @@ use riquet_metadata::record::{
 };
 use riquet_metadata::{BucketFate, Client, ObjectKey, Recovered};
 
-use super::ClusterArgs;
+use super::{ClusterArgs, confirm};
 use crate::error::Error;
 use blobs::{Blob, Gathering};
 use catalogue::{Catalogue, Chosen, Content, Name};
@@ -101,22 +100,10 @@ pub(crate) async fn run(cluster: &ClusterArgs, args: &RebuildArgs) -> Result<(),
     if !args.yes {
         eprintln!("{WARNING}\n");
         eprintln!("{}", report.text());
-        confirm("Store these objects?")?;
+        confirm("yes")?;
     }
     store(&client, &state.layout, plan, &mut report).await?;
     report.print(args.json)
-}
-
-/// Asks the person at the keyboard.
-fn confirm(question: &str) -> Result<(), Error> {
-    eprint!("{question} Type yes: ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match read {
-        Ok(_) if answer.trim() == "yes" => Ok(()),
-        _ => Err(Error::NotConfirmed),
-    }
 }
 
 /// What each key's object is, by the shards of all disks.
