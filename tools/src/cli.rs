@@ -176,7 +176,7 @@ mod tests {
             "riquet tablet split bucket --at key --json",
             "riquet tablet move bucket --of key --to 3",
             "riquet dev drill --kills 20 --json",
-            "riquet bench scan --objects 1000000 --prefixes 10",
+            "riquet bench scan --objects 0 --folders 10 --bucket b --prefix p",
             "riquet metadata rebuild --from-shards --dry-run --name 7=seven --json",
             "riquet bench put --size 64MiB --concurrency 4 --duration 5s --json",
         ] {

@@ -2,9 +2,10 @@
 
 /// How often a leader shows that it lives, ms.
 pub(super) const HEARTBEAT_MS: u64 = 150;
-/// A follower that heard nothing for a random time between this, ms,
+/// A follower that heard nothing for its leader's lease, which is the longest of these times, and
+/// then for a random one between this, ms,
 pub(super) const ELECTION_MIN_MS: u64 = 700;
-/// and this, ms, asks for votes: a leader's death costs about a second.
+/// and this, ms, asks for votes: a leader's death costs two to three seconds.
 pub(super) const ELECTION_MAX_MS: u64 = 1400;
 /// Most entries of one call between voters.
 pub(super) const APPEND_ENTRIES: u64 = 512;

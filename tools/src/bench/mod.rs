@@ -91,8 +91,8 @@ async fn measure(
             .bucket
             .clone()
             .unwrap_or_else(|| format!("riquet-bench-{}", &run_id[..12])),
-        prefix: run_id,
-        folders: args.prefixes,
+        prefix: args.prefix.clone().unwrap_or(run_id),
+        folders: args.folders,
         size: args.size,
         data: Bytes::from(data),
         stop: AtomicBool::new(false),

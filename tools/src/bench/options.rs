@@ -56,11 +56,15 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) count: Option<u64>,
     /// Objects uploaded beforehand, for loads that read or delete them [default: as the load needs]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long)]
     pub(crate) objects: Option<u64>,
     /// Folders that the objects are spread over
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub(crate) prefixes: u64,
+    pub(crate) folders: u64,
+    /// What the objects' names begin with: lists those that an earlier run left with --keep, if
+    /// --objects is 0 [default: a new one]
+    #[arg(long, requires = "bucket")]
+    pub(crate) prefix: Option<String>,
     /// Endpoint; several are used in turn [default: AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Vec<String>,

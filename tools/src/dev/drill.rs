@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hdrhistogram::Histogram;
 use hyper::Method;
 use riquet_cluster::transport::Transport;
 use riquet_metadata::voters::{GroupView, VoterStatus};
@@ -81,9 +80,6 @@ pub(crate) async fn run(
         clients.push(s3::Client::new(endpoint, signer.clone()));
     }
     ask(&mut clients[0], Method::PUT, &format!("/{name}")).await?;
-    let bucket = client.bucket_now(&name).await?;
-    let group = bucket.group_of(b"");
-
     let stop = Arc::new(AtomicBool::new(false));
     let (sender, mut writes) = mpsc::unbounded_channel();
     let mut writers = Vec::new();
@@ -103,13 +99,19 @@ pub(crate) async fn run(
     let mut outcome = Ok(());
     let bar = indicatif::ProgressBar::new(u64::from(args.kills));
     for _ in 0..args.kills {
-        match kill_once(folder, topology, &client, group, &mut writes, &mut report).await {
-            Ok(()) => bar.inc(1),
-            Err(error) => {
-                outcome = Err(error);
-                break;
+        // Its tablet may have moved to another group.
+        let bucket = client.bucket_now(&name).await;
+        let group = bucket.map(|bucket| bucket.group_of(b""));
+        outcome = match group {
+            Ok(group) => {
+                kill_once(folder, topology, &client, group, &mut writes, &mut report).await
             }
+            Err(error) => Err(error.into()),
+        };
+        if outcome.is_err() {
+            break;
         }
+        bar.inc(1);
     }
     bar.finish_and_clear();
     stop.store(true, Ordering::Relaxed);
@@ -265,12 +267,10 @@ async fn mended(topology: &Topology, client: &Client, group: GroupId) -> Result<
 }
 
 fn print(report: &mut Report, json: bool) {
-    let mut gaps = Histogram::<u64>::new(3).expect("three digits are allowed");
-    for &gap in &report.gaps_ms {
-        gaps.saturating_record(gap);
-    }
-    report.median_gap_ms = gaps.value_at_quantile(0.5);
-    report.max_gap_ms = gaps.max();
+    let mut gaps = report.gaps_ms.clone();
+    gaps.sort_unstable();
+    report.median_gap_ms = gaps.get(gaps.len() / 2).copied().unwrap_or(0);
+    report.max_gap_ms = gaps.last().copied().unwrap_or(0);
     if json {
         println!("{}", output::json(report));
         return;
