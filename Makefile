@@ -19,7 +19,7 @@ export RIQUET_VENV := $(TARGET)/venv
 DIR ?= target/dev
 ARGS ?=
 
-.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability \
+.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability simulation \
 	kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
 
 help: ## List the targets
@@ -106,6 +106,11 @@ e2e: build ## Run end-to-end tests with real processes and real clients
 linearizability: export RIQUET_LINEARIZABILITY_SECONDS := $(or $(SECONDS),1800)
 linearizability: build ## Check histories recorded under faults for long (SECONDS=1800)
 	cargo test --release -p riquet-tests --test linearizability
+
+# A run is repeated with RIQUET_SIMULATION_SEED, which each that fails prints.
+simulation: export RIQUET_SIMULATION_SEEDS := $(or $(SEEDS),2000)
+simulation: setup-build ## Simulate the metadata's groups under faults (SEEDS=2000)
+	cargo test --release -p riquet-metadata --features store --lib -- --ignored --nocapture many_seeds
 
 clean-dev: ## Stop the cluster in DIR and remove it with its data
 	@if [ -e "$(DIR)/cluster.toml" ]; then "$(RIQUET_BIN_DIR)/riquet" dev down --dir "$(DIR)"; fi

@@ -22,6 +22,7 @@ use super::log::{GroupLog, LogStore};
 use super::members;
 use super::network::Network;
 use super::promotion;
+use super::runtime::blocking;
 use super::sites::{self, Held};
 use super::state::{GroupState, Machine};
 use super::types::{EncodedProposal, Membership, Metrics, Peer, Raft};
@@ -91,6 +92,16 @@ impl RaftHost {
         let opened = tokio::task::spawn_blocking(stores)
             .await
             .map_err(io::Error::other)??;
+        Self::begin(opened, own, voters, transport).await
+    }
+
+    /// Starts groups whose stores are open.
+    pub(super) async fn begin(
+        opened: Vec<OpenedGroup>,
+        own: Voter,
+        voters: &[Voter],
+        transport: Transport,
+    ) -> io::Result<Arc<Self>> {
         let members: BTreeMap<u64, Peer> = voters
             .iter()
             .map(|voter| (voter.id, Peer::from(voter)))
@@ -186,7 +197,7 @@ impl RaftHost {
     }
 }
 
-type OpenedGroup = (GroupId, GroupLog, Arc<GroupState>);
+pub(super) type OpenedGroup = (GroupId, GroupLog, Arc<GroupState>);
 
 fn open_stores(
     folder: PathBuf,
@@ -222,6 +233,10 @@ fn config(group: GroupId) -> Arc<Config> {
         max_in_snapshot_log_to_keep: KEPT_ENTRIES,
         install_snapshot_timeout: SNAPSHOT_MS,
         enable_pre_vote: Some(true),
+        // A leader that comes back does not know what it had committed, so it would answer reads
+        // from records that are behind; and it would log anew under the log ids of entries that
+        // others have and its crash took.
+        enable_leader_restore: Some(false),
         ..Config::default()
     };
     Arc::new(
@@ -395,15 +410,11 @@ impl Slot {
         self.barrier().await?;
         let (group, store) = (self.group, self.state.store());
         // A read may wait for the disk.
-        let read = move || read::answer(group, &store.view(), &query);
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                tracing::error!(%group, %error, "a metadata query failed");
-                Err(ReplicaError::Stopped)
-            }
-            Err(_) => Err(ReplicaError::Stopped),
-        }
+        let read = move || read::answer(group, &store.view(), &query).map_err(io::Error::other);
+        blocking(read).await.map_err(|error| {
+            tracing::error!(%group, %error, "a metadata query failed");
+            ReplicaError::Stopped
+        })
     }
 }
 

@@ -16,18 +16,18 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
-use rocksdb::{DB, WriteBatch, WriteOptions};
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use super::disk::{Change, Disk, RocksDisk};
 use super::limits::READ_BYTES;
 use super::types::{Entry, Group, LogId, Vote, from_bytes, to_bytes};
 use crate::id::GroupId;
@@ -39,35 +39,53 @@ const PURGED: u8 = 3;
 
 /// The log of a process. The last one to drop it waits for the syncing thread.
 pub(super) struct LogStore {
-    db: Arc<DB>,
+    disk: Arc<dyn Disk>,
     /// Whether a sync has failed.
     is_failed: Arc<AtomicBool>,
-    waiting: Option<mpsc::Sender<Waiting>>,
+    waiting: Option<mpsc::UnboundedSender<Waiting>>,
     syncer: Option<JoinHandle<()>>,
 }
 
 /// Who is told once everything written so far is durable.
-enum Waiting {
+pub(super) enum Waiting {
     Entries(IOFlushed<Group>),
     Call(oneshot::Sender<io::Result<()>>),
+}
+
+/// What makes a log durable, whoever drives it.
+pub(super) struct Syncer {
+    disk: Arc<dyn Disk>,
+    is_failed: Arc<AtomicBool>,
+    queue: mpsc::UnboundedReceiver<Waiting>,
 }
 
 impl LogStore {
     /// Opens or makes the log in a folder.
     pub(super) fn open(path: &Path, shared: &Shared) -> io::Result<Arc<Self>> {
-        let db = Arc::new(DB::open(&shared.log(), path).map_err(engine)?);
-        let (waiting, queue) = mpsc::channel();
-        let is_failed = Arc::new(AtomicBool::new(false));
-        let (synced, failed) = (db.clone(), is_failed.clone());
+        let (mut store, syncer) = Self::on(Arc::new(RocksDisk::open(path, shared)?));
         let syncer = std::thread::Builder::new()
             .name("meta-log".to_owned())
-            .spawn(move || sync_for(&synced, &failed, &queue))?;
-        Ok(Arc::new(Self {
-            db,
-            is_failed,
+            .spawn(move || syncer.run())?;
+        store.syncer = Some(syncer);
+        Ok(Arc::new(store))
+    }
+
+    /// The log on a disk, and what must be driven for it.
+    pub(super) fn on(disk: Arc<dyn Disk>) -> (Self, Syncer) {
+        let (waiting, queue) = mpsc::unbounded_channel();
+        let is_failed = Arc::new(AtomicBool::new(false));
+        let store = Self {
+            disk: disk.clone(),
+            is_failed: is_failed.clone(),
             waiting: Some(waiting),
-            syncer: Some(syncer),
-        }))
+            syncer: None,
+        };
+        let syncer = Syncer {
+            disk,
+            is_failed,
+            queue,
+        };
+        (store, syncer)
     }
 
     /// The part of it that is one group's.
@@ -78,15 +96,13 @@ impl LogStore {
         }
     }
 
-    fn write(&self, batch: WriteBatch) -> io::Result<()> {
+    fn write(&self, changes: Vec<Change>) -> io::Result<()> {
         if self.is_failed.load(Ordering::Acquire) {
             return Err(io::Error::other(
                 "the log takes nothing after a failed sync",
             ));
         }
-        self.db
-            .write_opt(batch, &WriteOptions::default())
-            .map_err(engine)
+        self.disk.write(changes)
     }
 
     fn wait(&self, waiting: Waiting) {
@@ -103,7 +119,7 @@ impl LogStore {
     }
 
     fn get<T: DeserializeOwned>(&self, key: &[u8]) -> io::Result<Option<T>> {
-        let bytes = self.db.get_pinned(key).map_err(engine)?;
+        let bytes = self.disk.get(key)?;
         bytes.map(|bytes| from_bytes(&bytes)).transpose()
     }
 }
@@ -119,18 +135,27 @@ impl Drop for LogStore {
     }
 }
 
-/// Syncs whenever somebody waits, until there is nobody left to.
-fn sync_for(db: &DB, is_failed: &AtomicBool, queue: &mpsc::Receiver<Waiting>) {
-    while let Ok(first) = queue.recv() {
+impl Syncer {
+    /// Syncs whenever somebody waits, until there is nobody left to.
+    fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            self.sync_for(first);
+        }
+    }
+
+    /// Syncs for `first` and for all who wait by now.
+    pub(super) fn sync_for(&mut self, first: Waiting) {
         let mut all = vec![first];
-        all.extend(queue.try_iter());
+        while let Ok(next) = self.queue.try_recv() {
+            all.push(next);
+        }
         // Everything that these wait for was written before they were queued.
-        let synced = match is_failed.load(Ordering::Acquire) {
+        let synced = match self.is_failed.load(Ordering::Acquire) {
             true => Err("an earlier sync failed".to_owned()),
-            false => db.flush_wal(true).map_err(|error| error.into_string()),
+            false => self.disk.sync().map_err(|error| error.to_string()),
         };
         if let Err(error) = &synced {
-            is_failed.store(true, Ordering::Release);
+            self.is_failed.store(true, Ordering::Release);
             tracing::error!(%error, "the metadata log can't be synced");
         }
         metrics::histogram!("riquet_metadata_log_sync_waiters").record(all.len() as f64);
@@ -144,10 +169,12 @@ fn sync_for(db: &DB, is_failed: &AtomicBool, queue: &mpsc::Receiver<Waiting>) {
             }
         }
     }
-}
 
-fn engine(error: rocksdb::Error) -> io::Error {
-    io::Error::other(error.into_string())
+    /// The next who waits; none: the log is closed.
+    #[cfg(test)] // Who drives it otherwise is a thread.
+    pub(super) async fn next(&mut self) -> Option<Waiting> {
+        self.queue.recv().await
+    }
 }
 
 /// One group's log.
@@ -180,20 +207,17 @@ impl GroupLog {
     /// Writes an entry and a vote that no leader sent, durable on return. The group has no core
     /// meanwhile.
     pub(super) async fn force(&self, entry: &Entry, vote: &Vote) -> io::Result<()> {
-        let mut batch = WriteBatch::default();
-        batch.put(self.entry_key(entry.log_id.index), to_bytes(entry));
-        batch.put(self.key(VOTE), to_bytes(vote));
-        self.store.write(batch)?;
+        self.store.write(vec![
+            Change::put(self.entry_key(entry.log_id.index), to_bytes(entry)),
+            Change::put(self.key(VOTE), to_bytes(vote)),
+        ])?;
         self.store.synced().await
     }
 
     fn last(&self) -> io::Result<Option<LogId>> {
-        let mut cursor = self.store.db.raw_iterator();
-        cursor.seek_for_prev(self.entry_key(u64::MAX));
-        cursor.status().map_err(engine)?;
-        match cursor.item() {
-            Some((key, value)) if self.index_of(key).is_some() => {
-                Ok(Some(from_bytes::<Entry>(value)?.log_id))
+        match self.store.disk.last(&self.entry_key(u64::MAX))? {
+            Some((key, value)) if self.index_of(&key).is_some() => {
+                Ok(Some(from_bytes::<Entry>(&value)?.log_id))
             }
             _ => self.store.get(&self.key(PURGED)),
         }
@@ -204,26 +228,27 @@ impl GroupLog {
     fn read(&self, first: u64, end: u64, max_bytes: usize) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let mut bytes = 0;
-        let mut cursor = self.store.db.raw_iterator();
-        cursor.seek(self.entry_key(first));
-        while let Some((key, value)) = cursor.item()
-            && let Some(index) = self.index_of(key)
-            && index < end
-            && (entries.is_empty() || bytes + value.len() <= max_bytes)
-        {
-            let entry: Entry = from_bytes(value)?;
-            // The first may come late: what was before it is purged.
-            let expected = entries
-                .last()
-                .map_or(index, |last: &Entry| last.log_id.index + 1);
-            if index != expected || entry.log_id.index != index {
-                return Err(gap(self.group, expected, index));
-            }
-            bytes += value.len();
-            entries.push(entry);
-            cursor.next();
-        }
-        cursor.status().map_err(engine)?;
+        self.store
+            .disk
+            .scan(&self.entry_key(first), &mut |key, value| {
+                let Some(index) = self.index_of(key).filter(|&index| index < end) else {
+                    return Ok(ControlFlow::Break(()));
+                };
+                if !entries.is_empty() && bytes + value.len() > max_bytes {
+                    return Ok(ControlFlow::Break(()));
+                }
+                let entry: Entry = from_bytes(value)?;
+                // The first may come late: what was before it is purged.
+                let expected = entries
+                    .last()
+                    .map_or(index, |last: &Entry| last.log_id.index + 1);
+                if index != expected || entry.log_id.index != index {
+                    return Err(gap(self.group, expected, index));
+                }
+                bytes += value.len();
+                entries.push(entry);
+                Ok(ControlFlow::Continue(()))
+            })?;
         Ok(entries)
     }
 }
@@ -282,9 +307,8 @@ impl RaftLogStorage<Group> for GroupLog {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
-        let mut batch = WriteBatch::default();
-        batch.put(self.key(VOTE), to_bytes(vote));
-        self.store.write(batch)?;
+        self.store
+            .write(vec![Change::put(self.key(VOTE), to_bytes(vote))])?;
         // A vote that a crash forgets could be given twice.
         self.store.synced().await
     }
@@ -294,7 +318,7 @@ impl RaftLogStorage<Group> for GroupLog {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let mut batch = WriteBatch::default();
+        let mut changes = Vec::new();
         let mut next = None;
         for entry in entries {
             let index = entry.log_id.index;
@@ -306,25 +330,25 @@ impl RaftLogStorage<Group> for GroupLog {
             if index != expected {
                 return Err(gap(self.group, expected, index));
             }
-            batch.put(self.entry_key(index), to_bytes(&entry));
+            changes.push(Change::put(self.entry_key(index), to_bytes(&entry)));
             next = Some(index + 1);
         }
-        self.store.write(batch)?;
+        self.store.write(changes)?;
         self.store.wait(Waiting::Entries(flushed));
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
         let first = last.map_or(0, |last| last.index + 1);
-        let mut batch = WriteBatch::default();
-        batch.delete_range(self.entry_key(first), self.entry_key(u64::MAX));
-        self.store.write(batch)
+        let from = self.entry_key(first);
+        self.store
+            .write(vec![Change::remove(from, self.entry_key(u64::MAX))])
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
-        let mut batch = WriteBatch::default();
-        batch.put(self.key(PURGED), to_bytes(&upto));
-        batch.delete_range(self.entry_key(0), self.entry_key(upto.index + 1));
-        self.store.write(batch)
+        self.store.write(vec![
+            Change::put(self.key(PURGED), to_bytes(&upto)),
+            Change::remove(self.entry_key(0), self.entry_key(upto.index + 1)),
+        ])
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! * [`types`]: what its generic types are filled with.
 //! * [`log`]: one RocksDB for the logs and votes of all groups, synced by one thread: a sync
-//!   serves whatever groups wait for one.
+//!   serves whatever groups wait for one. [`disk`]: what it asks of that database.
 //! * [`state`]: a RocksDB per group, never synced by itself: its flushed part and the log's tail
 //!   make it whole.
 //! * [`snapshot`]: a checkpoint of that database, sent as the files it consists of.
@@ -17,7 +17,9 @@
 //! * [`host`]: the groups of a process, behind [`crate::replica::Replica`].
 //! * [`members`]: changes of who votes; [`quorum`]: how many must agree; [`promotion`]: how a group
 //!   begins, and how a site goes on that lost the other.
+//! * [`runtime`]: where what waits for the disk runs.
 //! * [`sites`]: which sites hold an entry, and who should lead a group.
+//! * `simulation`, among the tests: all of this in simulated time, under faults.
 //!
 //! # Which openraft
 //! Exactly 0.10.0-alpha.37. The stable line 0.9 has neither pre-vote (a voter that comes back from
@@ -25,8 +27,11 @@
 //! leaders must spread over the sites), nor a membership that stays joint. What the alphas are known
 //! to do wrong is met here: a purge of the log that races with an apply ends a group's core, so a
 //! long tail of the log is kept, and a group whose core ended is built anew from its stores; a log
-//! that took entries with a gap would lose what is missing, so ours refuses them.
+//! that took entries with a gap would lose what is missing, so ours refuses them; a leader that
+//! comes back would lead on in its term, without what its crash took and without knowing what it
+//! had committed, so it must be elected again (`simulation` shows both).
 
+mod disk;
 mod host;
 mod limits;
 mod log;
@@ -34,12 +39,15 @@ mod members;
 mod network;
 mod promotion;
 mod quorum;
+mod runtime;
 mod service;
 mod sites;
 mod snapshot;
 mod state;
 mod types;
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::limits::APPLY_ENTRIES;
+use super::runtime::blocking;
 use super::snapshot::{Checkpoint, sync_folder};
 use super::types::{
     Applied, Entry, Group, LogId, Membership, Snapshot, SnapshotMeta, from_bytes, to_bytes,
@@ -290,15 +291,6 @@ impl Machine {
         let number = state.arrivals.fetch_add(1, Ordering::Relaxed);
         state.folder.join(format!("incoming-{number}"))
     }
-}
-
-/// Runs what waits for the disk where it may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }
 
 impl RaftStateMachine<Group> for Machine {

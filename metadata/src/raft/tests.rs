@@ -56,10 +56,11 @@ async fn stores_pass_the_suite_of_openraft() {
 }
 
 fn blank(index: u64) -> Entry {
-    let leader = openraft::impls::leader_id_adv::LeaderId {
-        term: 1,
-        node_id: 1,
-    };
+    blank_of(1, index)
+}
+
+fn blank_of(term: u64, index: u64) -> Entry {
+    let leader = openraft::impls::leader_id_adv::LeaderId { term, node_id: 1 };
     Entry::new_blank(openraft::LogId::new(leader, index))
 }
 
@@ -256,13 +257,14 @@ impl Cluster {
         self.running.iter().flatten().map(|node| &node.host)
     }
 
-    /// The running voter that leads a group, once there is one.
+    /// The running voter that leads a group, once one does that is to: an arbiter soon hands over.
     async fn leader_of(&self, group: GroupId) -> usize {
-        wait_for("a leader", || {
+        wait_for("a leader at a site with data", || {
             let host = self
                 .hosts()
                 .find(|host| host.status()[group.0 as usize].leader == Some(host.id()))?;
-            Some(host.id() as usize - 1)
+            let number = host.id() as usize - 1;
+            self.voters[number].site.as_ref().map(|_| number)
         })
         .await
     }
