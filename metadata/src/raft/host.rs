@@ -108,6 +108,7 @@ impl RaftHost {
             .collect();
         let mut slots = BTreeMap::new();
         for (group, mut log, state) in opened {
+            log.give_way_to(state.last_applied()?)?;
             if members.contains_key(&own.id) {
                 promotion::found(&mut log, own.id, &members).await?;
             }

@@ -214,6 +214,25 @@ impl GroupLog {
         self.store.synced().await
     }
 
+    /// Gives way to records that say otherwise. They may be ahead: an entry is applied once a
+    /// majority has it, be it not synced here yet, and the database writes records when it likes.
+    /// What a power failure left in such an entry's place is a former leader's, and so is all that
+    /// comes after.
+    pub(super) fn give_way_to(&self, applied: Option<LogId>) -> io::Result<()> {
+        let Some(applied) = applied else {
+            return Ok(());
+        };
+        let held = self.read(applied.index, applied.index + 1, usize::MAX)?;
+        if held.iter().all(|entry| entry.log_id == applied) {
+            return Ok(());
+        }
+        tracing::warn!(group = %self.group, %applied, "the log is behind the records");
+        self.store.write(vec![
+            Change::put(self.key(PURGED), to_bytes(&applied)),
+            Change::remove(self.entry_key(0), self.entry_key(u64::MAX)),
+        ])
+    }
+
     fn last(&self) -> io::Result<Option<LogId>> {
         match self.store.disk.last(&self.entry_key(u64::MAX))? {
             Some((key, value)) if self.index_of(&key).is_some() => {

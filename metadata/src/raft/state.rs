@@ -116,6 +116,11 @@ impl GroupState {
         self.applied.subscribe()
     }
 
+    /// The last entry applied.
+    pub(super) fn last_applied(&self) -> io::Result<Option<LogId>> {
+        Ok(position(&self.store())?.applied)
+    }
+
     /// Lets a machine change the records, as long as no other took them over.
     fn held_by(&self, machine: u64) -> io::Result<MutexGuard<'_, u64>> {
         let holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);

@@ -103,6 +103,34 @@ async fn a_log_refuses_gaps_and_keeps_groups_apart() {
     assert_eq!(state.last_purged_log_id, Some(blank(3).log_id));
 }
 
+#[tokio::test]
+async fn a_log_gives_way_to_records_that_say_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = Arc::new(Shared::new(folder.path()));
+    let store = LogStore::open(&folder.path().join("log"), &shared).unwrap();
+    let mut log = store.of(GroupId(1));
+    let (done, synced) = Group::oneshot();
+    log.append((0..9).map(blank), IOFlushed::signal(done))
+        .await
+        .unwrap();
+    synced.await.unwrap().unwrap();
+    let key_ids = async |log: &mut GroupLog| {
+        let state = log.get_log_state().await.unwrap();
+        (state.last_purged_log_id, state.last_log_id)
+    };
+    let whole = (None, Some(blank(8).log_id));
+    // Behind, as usual; at its end; beyond it, which openraft mends itself.
+    for applied in [None, Some(blank(4)), Some(blank(8)), Some(blank_of(2, 9))] {
+        log.give_way_to(applied.map(|entry| entry.log_id)).unwrap();
+        assert_eq!(key_ids(&mut log).await, whole);
+    }
+    // Another leader's entry is in the records where the log has one that was lost.
+    let applied = Some(blank_of(2, 6).log_id);
+    log.give_way_to(applied).unwrap();
+    assert_eq!(key_ids(&mut log).await, (applied, applied));
+    assert!(log.try_get_log_entries(..).await.unwrap().is_empty());
+}
+
 /// Runs a test on a cluster of its own. The folder goes last: a database that can't write what it
 /// has when it is closed takes its time over that.
 fn on_cluster(sites: &[Option<&str>], test: impl AsyncFnOnce(Cluster)) {
