@@ -14,6 +14,16 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).expect("the year is below 500,000,000")
 }
 
+/// A name that nothing else has.
+#[cfg(feature = "store")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge where randomness comes in"
+)]
+pub(crate) fn fresh_name() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
 /// A request id that nobody else has.
 #[expect(
     clippy::disallowed_methods,

@@ -65,13 +65,10 @@ pub fn promotions(statuses: &[VoterStatus], site: &str) -> Result<Vec<Promotion>
         let Some((voter, view)) = greatest else {
             continue;
         };
-        let voters: BTreeSet<u64> = view
-            .voters
-            .iter()
-            .filter(|v| here(v))
-            .map(|v| v.id)
-            .collect();
-        let answering = views.iter().filter(|(v, _)| voters.contains(&v.id)).count();
+        let voters: Vec<&Voter> = view.voters.iter().filter(|v| here(v)).collect();
+        // One that lost its folder knows nothing of what it acknowledged.
+        let is_known = |voter: &Voter| voters.iter().any(|known| voter.may_be(known));
+        let answering = views.iter().filter(|(voter, _)| is_known(voter)).count();
         let Some(last) = view.last.filter(|_| 2 * answering > voters.len()) else {
             return Err(NotPromotable::TooFew {
                 site: site.to_owned(),
@@ -106,6 +103,7 @@ mod tests {
             id,
             endpoint: format!("host-{id}:1"),
             site: Some(if id <= 3 { "t" } else { "m" }.to_owned()),
+            folder: Some("first".to_owned()),
         }
     }
 
@@ -169,6 +167,18 @@ mod tests {
         );
         let refused = promotions(&statuses, "p").unwrap_err();
         assert_eq!(refused, NotPromotable::NoSuchSite("p".to_owned()));
+    }
+
+    #[test]
+    fn a_voter_that_lost_its_folder_is_not_counted() {
+        let mut statuses = [status(4, 7, 20, None, &ALL), status(5, 0, 0, None, &ALL)];
+        assert!(promotions(&statuses, "m").is_ok());
+        statuses[1].voter.folder = Some("second".to_owned());
+        let refused = promotions(&statuses, "m");
+        assert!(matches!(
+            refused,
+            Err(NotPromotable::TooFew { answering: 1, .. })
+        ));
     }
 
     #[test]

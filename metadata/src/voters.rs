@@ -28,8 +28,8 @@ pub const PROMOTE_PATH: &str = "/v1/raft/promote";
 /// A voter.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Voter {
-    /// Its number, never given to another: one that lost its disk must come back under a new one,
-    /// as it forgot what it voted for.
+    /// Its number, never given to another: one that lost its folder must come back under a new one,
+    /// as it forgot what it voted for, and is not heard under the old one.
     #[n(0)]
     pub id: u64,
     /// Where it serves, `host:port`.
@@ -38,6 +38,17 @@ pub struct Voter {
     /// The data site it is at; none: an arbiter.
     #[n(2)]
     pub site: Option<String>,
+    /// The name of the folder it votes from, made with it; none: not known yet.
+    #[n(3)]
+    pub folder: Option<String>,
+}
+
+impl Voter {
+    /// Whether this may be the voter that is known as `known`: one that lost its folder is not.
+    pub fn may_be(&self, known: &Self) -> bool {
+        let is_other = |known: &String| self.folder.as_ref().is_some_and(|own| own != known);
+        self.id == known.id && !known.folder.as_ref().is_some_and(is_other)
+    }
 }
 
 /// What is to become of a group's voters: those added get everything before those removed go. With

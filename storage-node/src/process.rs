@@ -161,6 +161,7 @@ async fn open_metadata(
         id: voter.id,
         endpoint: voter.endpoint.clone(),
         site: voter.site.clone(),
+        folder: None,
     };
     let (own, voters): (_, Vec<Voter>) = (voter(own), settings.voters.iter().map(voter).collect());
     let folder = settings.data_dir.join("meta");

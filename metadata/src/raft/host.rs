@@ -1,6 +1,6 @@
 //! The groups of a process: their cores, and what keeps them going.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use riquet_cluster::transport::Transport;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::identity::{self, Folders, Stranger};
 use super::limits::*;
 use super::log::{GroupLog, LogStore};
 use super::members;
@@ -52,6 +53,10 @@ pub struct GroupStatus {
 /// The groups that a process votes in.
 pub struct RaftHost {
     own: Voter,
+    folders: Arc<Folders>,
+    transport: Transport,
+    /// Whether others were heard to take it for another.
+    is_stranger: AtomicBool,
     slots: BTreeMap<GroupId, Arc<Slot>>,
 }
 
@@ -59,6 +64,7 @@ pub struct RaftHost {
 pub(super) struct Slot {
     group: GroupId,
     voter: u64,
+    folders: Arc<Folders>,
     transport: Transport,
     log: GroupLog,
     state: Arc<GroupState>,
@@ -98,10 +104,12 @@ impl RaftHost {
     /// Starts groups whose stores are open.
     pub(super) async fn begin(
         opened: Vec<OpenedGroup>,
-        own: Voter,
+        mut own: Voter,
         voters: &[Voter],
         transport: Transport,
     ) -> io::Result<Arc<Self>> {
+        let folders = Folders::open(own.id, opened[0].1.store().clone())?;
+        own.folder = folders.of(own.id);
         let members: BTreeMap<u64, Peer> = voters
             .iter()
             .map(|voter| (voter.id, Peer::from(voter)))
@@ -112,11 +120,12 @@ impl RaftHost {
             if members.contains_key(&own.id) {
                 promotion::found(&mut log, own.id, &members).await?;
             }
-            let raft = start(group, own.id, &transport, &log, &state).await?;
+            let raft = start(group, own.id, &folders, &transport, &log, &state).await?;
             let (reads, waiting) = mpsc::channel(WAITING_READS);
             let slot = Arc::new(Slot {
                 group,
                 voter: own.id,
+                folders: folders.clone(),
                 transport: transport.clone(),
                 log,
                 state,
@@ -131,7 +140,15 @@ impl RaftHost {
             tokio::spawn(hand_over(Arc::downgrade(&slot)));
             slots.insert(group, slot);
         }
-        Ok(Arc::new(Self { own, slots }))
+        let host = Arc::new(Self {
+            own,
+            folders,
+            transport,
+            is_stranger: AtomicBool::new(false),
+            slots,
+        });
+        tokio::spawn(identity::acquaint(Arc::downgrade(&host)));
+        Ok(host)
     }
 
     pub(super) fn slot(&self, group: GroupId) -> Result<&Slot, ReplicaError> {
@@ -144,6 +161,40 @@ impl RaftHost {
     /// This voter's number.
     pub fn id(&self) -> u64 {
         self.own.id
+    }
+
+    pub(super) fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// All members of its groups, and where they serve.
+    pub(super) fn peers(&self) -> BTreeSet<(u64, String)> {
+        let memberships = self.slots.values().map(|slot| {
+            let metrics = slot.raft().metrics();
+            metrics.borrow_watched().membership_config.clone()
+        });
+        memberships
+            .flat_map(|membership| {
+                let nodes = membership.nodes();
+                let peers = nodes.map(|(&voter, peer)| (voter, peer.endpoint.clone()));
+                peers.collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Hears of a call that was not from or not to who others know.
+    pub(super) fn meets(&self, stranger: Stranger) {
+        match stranger {
+            Stranger::Called if !self.is_stranger.swap(true, Ordering::Relaxed) => tracing::error!(
+                voter = self.own.id,
+                "the others know this voter by a folder that is lost, and do not hear it; let                  another number take its place: riquet voter replace"
+            ),
+            _ => tracing::debug!(%stranger, "a call is refused"),
+        }
     }
 
     /// Whether this voter leads a group, as far as it knows.
@@ -250,6 +301,7 @@ fn config(group: GroupId) -> Arc<Config> {
 async fn start(
     group: GroupId,
     voter: u64,
+    folders: &Arc<Folders>,
     transport: &Transport,
     log: &GroupLog,
     state: &Arc<GroupState>,
@@ -257,6 +309,7 @@ async fn start(
     let network = Network {
         transport: transport.clone(),
         group,
+        folders: folders.clone(),
     };
     let machine = Machine::new(state.clone());
     Raft::new(voter, config(group), network, log.clone(), machine)
@@ -271,6 +324,16 @@ impl Slot {
 
     pub(super) fn state(&self) -> &GroupState {
         &self.state
+    }
+
+    /// A member as others are told of it.
+    pub(super) fn voter_of(&self, id: u64, peer: &Peer) -> Voter {
+        Voter {
+            id,
+            endpoint: peer.endpoint.clone(),
+            site: peer.site.clone(),
+            folder: self.folders.of(id),
+        }
     }
 
     fn status(&self) -> GroupStatus {
@@ -288,9 +351,7 @@ impl Slot {
         let log = self.log.clone().get_log_state().await;
         let last = log.map_err(|_| ReplicaError::Stopped)?.last_log_id;
         let voters = members::voters(&*members::newest(&self.raft()).await?);
-        let voters = voters
-            .iter()
-            .map(|(&id, peer)| promotion::voter_of(id, peer));
+        let voters = voters.iter().map(|(&id, peer)| self.voter_of(id, peer));
         Ok(GroupView {
             group: self.group,
             term: status.term,
@@ -507,6 +568,7 @@ async fn supervise(slot: Weak<Slot>) {
         match start(
             slot.group,
             slot.voter,
+            &slot.folders,
             &slot.transport,
             &slot.log,
             &slot.state,

@@ -47,6 +47,8 @@ pub(super) const LEADERSHIP_MS: u64 = 1_000;
 pub(super) const LEADERSHIP_LOOKS: u32 = 5;
 /// Entries that a voter may lack and still be handed leadership; it gets them within the call.
 pub(super) const LEADERSHIP_LAG: u64 = 100;
+/// How long a voter waits for what another tells of itself, ms.
+pub(super) const STATUS_MS: u64 = 1_000;
 /// How long one call for a change of the voters may take before its caller is told to ask again,
 /// ms: a new one may need a snapshot first.
 pub(super) const VOTERS_MS: u64 = 60_000;

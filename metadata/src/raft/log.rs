@@ -4,6 +4,8 @@
 //! entry   01 | group 4 | index 8   -> entry
 //! vote    02 | group 4             -> vote
 //! purged  03 | group 4             -> log id of the last entry that was dropped
+//! folder  04                       -> the folder's name, made with it
+//!         04 | voter 8             -> that of another voter's folder
 //! ```
 //!
 //! A write goes into the database's own log at once, where every reader sees it, and is durable
@@ -14,6 +16,7 @@
 //! What a failed sync left on the disk nobody knows, and the next one may succeed without it. So
 //! after one the log takes nothing more until the process starts again and reads what is there.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, ControlFlow, RangeBounds};
@@ -30,12 +33,20 @@ use tokio::sync::{mpsc, oneshot};
 use super::disk::{Change, Disk, RocksDisk};
 use super::limits::READ_BYTES;
 use super::types::{Entry, Group, LogId, Vote, from_bytes, to_bytes};
+use crate::clock;
 use crate::id::GroupId;
 use crate::rocks::Shared;
 
 const ENTRY: u8 = 1;
 const VOTE: u8 = 2;
 const PURGED: u8 = 3;
+const FOLDER: u8 = 4;
+
+fn folder_key(voter: u64) -> [u8; 9] {
+    let mut key = [FOLDER; 9];
+    key[1..].copy_from_slice(&voter.to_be_bytes());
+    key
+}
 
 /// The log of a process. The last one to drop it waits for the syncing thread.
 pub(super) struct LogStore {
@@ -86,6 +97,37 @@ impl LogStore {
             queue,
         };
         (store, syncer)
+    }
+
+    /// The name of the folder that it is in; durable before anybody hears of it.
+    pub(super) fn name(&self) -> io::Result<String> {
+        if let Some(name) = self.get(&[FOLDER])? {
+            return Ok(name);
+        }
+        let name = clock::fresh_name();
+        self.write(vec![Change::put([FOLDER], to_bytes(&name))])?;
+        self.disk.sync()?;
+        Ok(name)
+    }
+
+    /// The names of other voters' folders that were kept.
+    pub(super) fn known_folders(&self) -> io::Result<BTreeMap<u64, String>> {
+        let mut known = BTreeMap::new();
+        self.disk.scan(&folder_key(0), &mut |key, name| {
+            let Some(voter) = key.strip_prefix(&[FOLDER]) else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let voter = voter.try_into().map_err(io::Error::other)?;
+            known.insert(u64::from_be_bytes(voter), from_bytes(name)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(known)
+    }
+
+    /// Keeps the name of a voter's folder, durable on return.
+    pub(super) async fn keep_folder(&self, voter: u64, name: &str) -> io::Result<()> {
+        self.write(vec![Change::put(folder_key(voter), to_bytes(&name))])?;
+        self.synced().await
     }
 
     /// The part of it that is one group's.
@@ -198,6 +240,11 @@ impl GroupLog {
         key
     }
 
+    /// Where the logs of all groups are.
+    pub(super) fn store(&self) -> &Arc<LogStore> {
+        &self.store
+    }
+
     /// The index in a stored key, if it is one of this group's entries.
     fn index_of(&self, stored: &[u8]) -> Option<u64> {
         let index = stored.strip_prefix(&self.entry_key(0)[..5])?;
@@ -214,11 +261,17 @@ impl GroupLog {
         self.store.synced().await
     }
 
-    /// Gives way to records that say otherwise. They may be ahead: an entry is applied once a
+    /// Gives way to records that say otherwise, and refuses those that lack what it no longer has.
+    /// They may be ahead: an entry is applied once a
     /// majority has it, be it not synced here yet, and the database writes records when it likes.
     /// What a power failure left in such an entry's place is a former leader's, and so is all that
     /// comes after.
     pub(super) fn give_way_to(&self, applied: Option<LogId>) -> io::Result<()> {
+        let purged: Option<LogId> = self.store.get(&self.key(PURGED))?;
+        if purged.map(|purged| purged.index) > applied.map(|applied| applied.index) {
+            let what = format!("{}: the records lack what the log has dropped", self.group);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
         let Some(applied) = applied else {
             return Ok(());
         };

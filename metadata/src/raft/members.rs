@@ -11,7 +11,6 @@ use openraft::{EntryPayload, Precondition};
 
 use super::host::Slot;
 use super::limits::VOTERS_MS;
-use super::promotion::voter_of;
 use super::quorum;
 use super::types::{Group, Membership, Peer, Raft};
 use crate::replica::ReplicaError;
@@ -74,7 +73,9 @@ impl Slot {
         let mut wanted = voters(&membership);
         for voter in &change.add {
             let peer = Peer::from(voter);
-            if known.get(&voter.id).is_some_and(|known| **known != peer) {
+            let is_another =
+                |&known: &&Peer| *known != peer || !voter.may_be(&self.voter_of(voter.id, known));
+            if known.get(&voter.id).is_some_and(is_another) {
                 return Ok(VotersAnswer::NumberTaken(voter.id));
             }
             wanted.insert(voter.id, peer);
@@ -97,7 +98,10 @@ impl Slot {
             vote_with(&raft, &wanted).await?;
         }
         let now = voters(&*newest(&raft).await?);
-        let now = now.iter().map(|(&id, peer)| voter_of(id, peer)).collect();
+        let now = now
+            .iter()
+            .map(|(&id, peer)| self.voter_of(id, peer))
+            .collect();
         Ok(VotersAnswer::Voters(now))
     }
 }

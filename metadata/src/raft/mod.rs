@@ -17,6 +17,7 @@
 //! * [`host`]: the groups of a process, behind [`crate::replica::Replica`].
 //! * [`members`]: changes of who votes; [`quorum`]: how many must agree; [`promotion`]: how a group
 //!   begins, and how a site goes on that lost the other.
+//! * [`identity`]: that a voter which lost its folder is not taken for who it was.
 //! * [`runtime`]: where what waits for the disk runs.
 //! * [`sites`]: which sites hold an entry, and who should lead a group.
 //! * `simulation`, among the tests: all of this in simulated time, under faults.
@@ -33,6 +34,7 @@
 
 mod disk;
 mod host;
+mod identity;
 mod limits;
 mod log;
 mod members;

@@ -1,6 +1,7 @@
 //! Calls to other voters, over the transport that all groups of the process share.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::PATH_PREFIX;
+use super::identity::Folders;
 use super::limits::{APPEND_MS, CALL_BYTES, SNAPSHOT_MS};
 use super::snapshot::{self, Checkpoint};
 use super::types::{Group, Peer, Snapshot, SnapshotMeta, Vote, from_bytes, to_bytes};
@@ -35,14 +37,17 @@ pub(super) struct SnapshotHead {
 pub(super) struct Network {
     pub(super) transport: Transport,
     pub(super) group: GroupId,
+    pub(super) folders: Arc<Folders>,
 }
 
 impl RaftNetworkFactory<Group> for Network {
     type Network = Link;
 
-    async fn new_client(&mut self, _: u64, node: &Peer) -> Link {
+    async fn new_client(&mut self, voter: u64, node: &Peer) -> Link {
         Link {
             transport: self.transport.clone(),
+            folders: self.folders.clone(),
+            voter,
             base: format!("http://{}{PATH_PREFIX}{}", node.endpoint, self.group.0),
         }
     }
@@ -51,6 +56,8 @@ impl RaftNetworkFactory<Group> for Network {
 /// A group's way to one voter.
 pub(super) struct Link {
     transport: Transport,
+    folders: Arc<Folders>,
+    voter: u64,
     base: String,
 }
 
@@ -71,15 +78,19 @@ impl Link {
     }
 
     async fn post(&self, what: &str, body: RequestBody) -> std::io::Result<Bytes> {
-        let request = Request::post(format!("{}/{what}", self.base))
+        let mut request = Request::post(format!("{}/{what}", self.base))
             .body(body)
             .map_err(std::io::Error::other)?;
+        self.folders.address(request.headers_mut(), self.voter);
         let response = self
             .transport
             .send(request)
             .await
             .map_err(std::io::Error::other)?;
         let status = response.status();
+        self.folders
+            .recognize(response.headers(), self.voter)
+            .map_err(std::io::Error::other)?;
         let body = Limited::new(response.into_body(), CALL_BYTES)
             .collect()
             .await;

@@ -107,5 +107,6 @@ pub(super) fn voter_of(id: u64, peer: &Peer) -> Voter {
         id,
         endpoint: peer.endpoint.clone(),
         site: peer.site.clone(),
+        folder: None,
     }
 }

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 
 use super::PATH_PREFIX;
 use super::host::{RaftHost, Slot};
+use super::identity::Stranger;
 use super::limits::CALL_BYTES;
 use super::network::SnapshotHead;
 use super::snapshot::Receiver;
@@ -32,6 +33,8 @@ enum Failure {
     Malformed,
     /// The group is not hosted here, or its core ended.
     Unavailable,
+    /// Not from, or not to, the voter that others know.
+    Stranger(Stranger),
     /// A client is told why.
     Refused(Refusal),
 }
@@ -59,10 +62,15 @@ impl RaftService {
             Ok(body) => (StatusCode::OK, Bytes::from(body)),
             Err(Failure::Malformed) => (StatusCode::BAD_REQUEST, Bytes::new()),
             Err(Failure::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, Bytes::new()),
+            Err(Failure::Stranger(who)) => {
+                self.host.meets(who);
+                (StatusCode::GONE, Bytes::new())
+            }
             Err(Failure::Refused(why)) => (why.status(), Bytes::from(why.to_bytes())),
         };
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = status;
+        self.host.folders().sign(response.headers_mut());
         response
     }
 
@@ -86,6 +94,8 @@ impl RaftService {
         let (group, what) = path.split_once('/').ok_or(Failure::Malformed)?;
         let group = GroupId(group.parse().map_err(|_| Failure::Malformed)?);
         let slot = self.host.slot(group).map_err(|_| Failure::Unavailable)?;
+        let admitted = self.host.folders().admit(&head.headers);
+        admitted.map_err(Failure::Stranger)?;
         let body = std::pin::pin!(body);
         if what == "snapshot" {
             return receive_snapshot(slot, body).await;

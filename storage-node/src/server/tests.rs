@@ -71,6 +71,7 @@ impl Running {
             id: 1,
             endpoint: address.clone(),
             site: Some("a".into()),
+            folder: None,
         };
         let meta = path.join("meta");
         let host = RaftHost::open(&meta, voter.clone(), &[voter], 1, Transport::tcp())

@@ -219,6 +219,7 @@ mod tests {
                 id,
                 endpoint: format!("host-{id}:1"),
                 site: site.map(str::to_owned),
+                folder: None,
             },
             groups: Vec::new(),
         }

@@ -62,6 +62,8 @@ struct VoterRow {
     /// None: an arbiter.
     site: Option<String>,
     answers: bool,
+    /// Whether it came back without what it had: the others do not hear it.
+    lost_its_data: bool,
     /// Groups it votes in.
     votes_in: Vec<u32>,
     /// Groups it leads, as far as it knows.
@@ -150,22 +152,28 @@ async fn change_all(client: &Client, add: Vec<Voter>, leaving: &[String]) -> Res
 
 async fn rows(client: &Client) -> Result<Vec<VoterRow>, Error> {
     let mut rows: BTreeMap<u64, VoterRow> = BTreeMap::new();
+    let mut known = Vec::new();
     for group in groups(client).await? {
         for voter in voters_of(client, group).await? {
             let row = rows.entry(voter.id).or_insert_with(|| VoterRow {
                 id: voter.id,
-                endpoint: voter.endpoint,
-                site: voter.site,
+                endpoint: voter.endpoint.clone(),
+                site: voter.site.clone(),
                 answers: false,
+                lost_its_data: false,
                 votes_in: Vec::new(),
                 leads: Vec::new(),
             });
             row.votes_in.push(group.0);
+            known.push(voter);
         }
     }
     for row in rows.values_mut() {
         if let Ok(status) = client.voter_status(&row.endpoint).await {
             row.answers = status.voter.id == row.id;
+            row.lost_its_data = known
+                .iter()
+                .any(|known| known.id == status.voter.id && !status.voter.may_be(known));
             let led = status
                 .groups
                 .iter()
@@ -188,7 +196,12 @@ fn table(rows: &[VoterRow]) -> String {
                 row.id.to_string(),
                 row.endpoint.clone(),
                 row.site.clone().unwrap_or_else(|| "(arbiter)".into()),
-                if row.answers { "up" } else { "SILENT" }.into(),
+                match (row.answers, row.lost_its_data) {
+                    (true, true) => "LOST ITS DATA",
+                    (true, false) => "up",
+                    (false, _) => "SILENT",
+                }
+                .into(),
                 list(&row.votes_in),
                 list(&row.leads),
             ]

@@ -1,5 +1,6 @@
 //! Five voters that crash and come back, and what is asked of them.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -62,18 +63,42 @@ struct Run {
     end: watch::Sender<bool>,
 }
 
-/// Copies a folder with all in it.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::create_dir(to)?;
-    for entry in std::fs::read_dir(from)? {
+/// All files in a folder, with their sizes.
+fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, u64>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
         match entry.file_type()?.is_dir() {
-            true => copy(&path, &to)?,
-            false => drop(std::fs::copy(&path, &to)?),
+            true => files.extend(self::files(&entry.path())?),
+            false => drop(files.insert(entry.path(), entry.metadata()?.len())),
         }
     }
+    Ok(files)
+}
+
+fn copy(files: &BTreeMap<PathBuf, u64>, from: &Path, to: &Path) -> io::Result<()> {
+    for file in files.keys() {
+        let copied = to.join(file.strip_prefix(from).map_err(io::Error::other)?);
+        std::fs::create_dir_all(copied.parent().unwrap_or(to))?;
+        std::fs::copy(file, copied)?;
+    }
     Ok(())
+}
+
+/// Copies a folder as it is at some moment. The database may be tidying up in it.
+fn copy_folder(from: &Path, to: &Path) {
+    let tried = || {
+        let found = files(from)?;
+        copy(&found, from, to)?;
+        io::Result::Ok(files(from)? == found)
+    };
+    for _ in 0..1000 {
+        if tried().is_ok_and(|is_still_so| is_still_so) {
+            return;
+        }
+        let _ = std::fs::remove_dir_all(to);
+    }
+    panic!("{} never stays as it is", from.display());
 }
 
 impl World {
@@ -82,6 +107,7 @@ impl World {
             id,
             endpoint: format!("voter-{id}:1"),
             site: site.map(str::to_owned),
+            folder: None,
         });
         Arc::new(Self {
             network: Network::new(),
@@ -177,7 +203,7 @@ impl World {
             state.checkpoint(&self.fresh_folder()).unwrap();
         }
         let left = self.fresh_folder();
-        copy(&run.folder, &left).unwrap();
+        copy_folder(&run.folder, &left);
         // For itself it goes on, unheard, until its tasks have ended.
         tokio::spawn(async move { run.host.shutdown().await });
         Some(left)
