@@ -69,6 +69,11 @@ impl Folders {
         }))
     }
 
+    /// The voter whose folder this is.
+    pub(super) fn voter(&self) -> u64 {
+        self.voter
+    }
+
     /// The folder that a voter votes from, as far as it is known.
     pub(super) fn of(&self, voter: u64) -> Option<String> {
         if voter == self.voter {

@@ -9,9 +9,9 @@ use openraft::entry::RaftPayload;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{EntryPayload, Precondition};
 
-use super::host::Slot;
 use super::limits::VOTERS_MS;
 use super::quorum;
+use super::slot::Slot;
 use super::types::{Group, Membership, Peer, Raft};
 use crate::replica::ReplicaError;
 use crate::voters::{Voter, VoterChange, VotersAnswer};

@@ -14,7 +14,7 @@
 //!   make it whole.
 //! * [`snapshot`]: a checkpoint of that database, sent as the files it consists of.
 //! * [`network`], [`service`]: both ends of the calls between voters.
-//! * [`host`]: the groups of a process, behind [`crate::replica::Replica`].
+//! * [`host`]: the groups of a process, behind [`crate::replica::Replica`]; [`slot`]: one of them.
 //! * [`members`]: changes of who votes; [`quorum`]: how many must agree; [`promotion`]: how a group
 //!   begins, and how a site goes on that lost the other.
 //! * [`identity`]: that a voter which lost its folder is not taken for who it was.
@@ -44,6 +44,7 @@ mod quorum;
 mod runtime;
 mod service;
 mod sites;
+mod slot;
 mod snapshot;
 mod state;
 mod types;

@@ -34,6 +34,7 @@ pub(super) struct SnapshotHead {
 }
 
 /// Makes links for one group.
+#[derive(Clone)]
 pub(super) struct Network {
     pub(super) transport: Transport,
     pub(super) group: GroupId,

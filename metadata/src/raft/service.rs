@@ -8,10 +8,11 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full, Limited};
 
 use super::PATH_PREFIX;
-use super::host::{RaftHost, Slot};
+use super::host::RaftHost;
 use super::identity::Stranger;
 use super::limits::CALL_BYTES;
 use super::network::SnapshotHead;
+use super::slot::Slot;
 use super::snapshot::Receiver;
 use super::state::Machine;
 use super::types::{Snapshot, from_bytes, to_bytes};
