@@ -4,9 +4,9 @@
 pub(super) const HEARTBEAT_MS: u64 = 150;
 /// A follower that heard nothing for its leader's lease, which is the longest of these times, and
 /// then for a random one between this, ms,
-pub(super) const ELECTION_MIN_MS: u64 = 700;
-/// and this, ms, asks for votes: a leader's death costs two to three seconds.
-pub(super) const ELECTION_MAX_MS: u64 = 1400;
+pub(super) const ELECTION_MIN_MS: u64 = 500;
+/// and this, ms, asks for votes: a leader's death costs about two seconds.
+pub(super) const ELECTION_MAX_MS: u64 = 1000;
 /// Most entries of one call between voters.
 pub(super) const APPEND_ENTRIES: u64 = 512;
 /// Largest body of a call between voters, bytes: its entries may be as large as a proposal.
