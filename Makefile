@@ -83,7 +83,10 @@ miri-%: export MIRIFLAGS := -Zmiri-strict-provenance -Zmiri-tree-borrows -Zmiri-
 miri-%: export RIQUET_ERASURE_KERNEL = $*
 miri-avx2: export RUSTFLAGS := -Ctarget-feature=+avx2
 miri-gfni-avx2: export RUSTFLAGS := -Ctarget-feature=+avx2,+gfni
+# What Miri runs remembers the folder it was compiled in, which may be another clone with this target.
 miri-portable miri-avx2 miri-gfni-avx2: miri-%:
+	@cargo clean --quiet --target-dir "$(TARGET)/miri" -p riquet-erasure \
+		--target "$$(rustc -vV | sed -n 's/^host: //p')"
 	cargo +nightly miri test -p riquet-erasure --lib --tests -- \
 		--skip field::tests --skip least_recently_used
 
