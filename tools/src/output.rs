@@ -16,6 +16,11 @@ pub(crate) fn table(titles: &[&str], rows: &[Vec<String>], numbers: usize) -> St
     table.trim_fmt()
 }
 
+/// Prints rows as JSON, or as the table that `table` makes of them.
+pub(crate) fn print<T: Serialize>(rows: &T, as_json: bool, table: impl FnOnce(&T) -> String) {
+    println!("{}", if as_json { json(rows) } else { table(rows) });
+}
+
 /// `value` as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("reports hold only text, numbers and lists")

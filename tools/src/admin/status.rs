@@ -35,14 +35,7 @@ pub(crate) async fn run(client: &Client, json: bool) -> Result<(), Error> {
     for group in groups(client).await? {
         rows.push(row(client, group).await?);
     }
-    println!(
-        "{}",
-        if json {
-            output::json(&rows)
-        } else {
-            table(&rows)
-        }
-    );
+    output::print(&rows, json, |rows| table(rows));
     Ok(())
 }
 

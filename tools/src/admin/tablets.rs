@@ -87,14 +87,7 @@ pub(crate) async fn run(args: TabletArgs) -> Result<(), Error> {
         }
     };
     let rows = rows(&client, &buckets).await?;
-    println!(
-        "{}",
-        if args.json {
-            output::json(&rows)
-        } else {
-            table(&rows)
-        }
-    );
+    output::print(&rows, args.json, |rows| table(rows));
     Ok(())
 }
 

@@ -89,14 +89,7 @@ pub(crate) async fn run(args: VoterArgs) -> Result<(), Error> {
         }
     }
     let rows = rows(&client).await?;
-    println!(
-        "{}",
-        if args.json {
-            output::json(&rows)
-        } else {
-            table(&rows)
-        }
-    );
+    output::print(&rows, args.json, |rows| table(rows));
     Ok(())
 }
 
