@@ -7,9 +7,12 @@
 //! * [`placement`]: how a layout's placement-group table is computed.
 //! * [`transport`]: the one HTTP client between our processes, over a replaceable dialer.
 //! * [`wire`]: the shard protocol between gateways and storage nodes.
-//! * [`node_client`]: that protocol's client.
+//! * [`node_client`]: that protocol's client; [`cell_stream`]: a shard's cells through it, verified.
+//! * [`codecs`]: the codec of each profile.
 
 pub mod cell_hash;
+pub mod cell_stream;
+pub mod codecs;
 pub mod error;
 pub mod id;
 pub mod layout;

@@ -12,7 +12,9 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::Error;
-use crate::id::{ClusterId, DiskId, Epoch, RequestId, ShardId};
+use crate::id::{ChunkId, ClusterId, DiskId, Epoch, RequestId, ShardId};
+use crate::layout::Layout;
+use crate::profile::Profile;
 use crate::transport::{BodyError, RequestBody, Transport, empty_body};
 use crate::wire::shard::{
     CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, REQUEST_ID, ShardDescriptor,
@@ -40,6 +42,29 @@ pub struct Target {
     pub epoch: Epoch,
     /// The client's request, for logs.
     pub request: RequestId,
+}
+
+impl Target {
+    /// Where each shard of a chunk is kept, in order of the code.
+    pub fn of_chunk(
+        layout: &Layout,
+        profile: &Profile,
+        chunk: ChunkId,
+        request: RequestId,
+    ) -> Vec<Self> {
+        let pg = layout.pg_of(profile, chunk);
+        let slots = layout.slots(profile, pg).iter();
+        let targets = slots.map(|index| {
+            let disk = layout.disk(*index);
+            Self {
+                address: layout.node_of(disk).address.clone(),
+                disk: disk.id,
+                epoch: layout.epoch,
+                request,
+            }
+        });
+        targets.collect()
+    }
 }
 
 /// The feeding end of a shard's body. Dropping it before the whole payload was sent cuts the

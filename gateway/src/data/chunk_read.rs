@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
 use riquet_cluster::Error;
+use riquet_cluster::cell_stream::{CellError, CellStream};
 use riquet_cluster::id::{ChunkId, ShardId};
 use riquet_cluster::node_client::Target;
 use riquet_cluster::profile::{ChunkGeometry, Profile};
@@ -21,7 +22,6 @@ use tokio::time::timeout;
 use super::Inner;
 use super::error::DataError;
 use super::read::StripeSlices;
-use super::shard_read::{CellError, CellStream};
 
 /// How long a cell is waited for while another shard could replace it.
 const HEDGE_AFTER: Duration = Duration::from_secs(1);

@@ -9,13 +9,11 @@
 //! (which must be made) and data cells rebuilt from parity.
 
 mod chunk_read;
-mod codecs;
 mod digest;
 mod durability;
 mod error;
 mod health;
 mod read;
-mod shard_read;
 mod shard_write;
 mod stripe;
 mod write;
@@ -23,6 +21,7 @@ mod write;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use riquet_cluster::codecs::Codecs;
 use riquet_cluster::id::{BlobId, ChunkId, RequestId, ShardId};
 use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::{NodeClient, Target};
@@ -32,7 +31,6 @@ use riquet_md5_lanes::Engine;
 use riquet_metadata::record::{BlobRef, StorageClass};
 use riquet_s3::body::Digests;
 
-use codecs::Codecs;
 pub use digest::DigestTask;
 pub use error::{DataError, WriteError};
 pub use health::Health;
@@ -108,30 +106,6 @@ impl Inner {
         }
     }
 
-    /// Where each shard of a chunk is kept, in order of the code.
-    fn targets(
-        &self,
-        layout: &Layout,
-        profile: &Profile,
-        chunk: ChunkId,
-        request: RequestId,
-    ) -> Vec<Target> {
-        let pg = layout.pg_of(profile, chunk);
-        layout
-            .slots(profile, pg)
-            .iter()
-            .map(|index| {
-                let disk = layout.disk(*index);
-                Target {
-                    address: layout.node_of(disk).address.clone(),
-                    disk: disk.id,
-                    epoch: layout.epoch,
-                    request,
-                }
-            })
-            .collect()
-    }
-
     /// Deletes every shard of the first `chunks` chunks of a blob, ignoring what fails.
     async fn remove_chunks(
         &self,
@@ -143,7 +117,7 @@ impl Inner {
     ) {
         for seq in 0..chunks {
             let chunk = ChunkId { blob, seq };
-            let targets = self.targets(layout, profile, chunk, request);
+            let targets = Target::of_chunk(layout, profile, chunk, request);
             let deletions = targets
                 .iter()
                 .enumerate()

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use riquet_cluster::id::{ChunkId, RequestId};
+use riquet_cluster::node_client::Target;
 use riquet_metadata::record::{BlobRef, Content};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -97,7 +98,7 @@ impl Inner {
             };
             let layout = self.layout.load_full();
             let profile = layout.profile(blob.profile).ok_or(DataError::NoProfile)?;
-            let targets = self.targets(&layout, profile, chunk, request);
+            let targets = Target::of_chunk(&layout, profile, chunk, request);
             let mut read = ChunkRead::new(self, profile, targets, chunk, len, wanted);
             while let Some(slices) = read.next_stripe().await? {
                 if sender.send(Ok(slices)).await.is_err() {

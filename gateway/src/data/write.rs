@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use riquet_cluster::id::{BlobId, ChunkId, RequestId, ShardId};
 use riquet_cluster::layout::Layout;
+use riquet_cluster::node_client::Target;
 use riquet_cluster::profile::Profile;
 use riquet_cluster::wire::shard::{Owner, ShardDescriptor};
 use riquet_metadata::record::{BlobRef, Debt, EpochRun, StorageClass};
@@ -145,7 +146,7 @@ impl Inner {
             owner: write.owner.clone(),
             blob_len: Some(write.length_bytes),
         };
-        let targets = self.targets(layout, profile, chunk, write.request);
+        let targets = Target::of_chunk(layout, profile, chunk, write.request);
         let mut shards = ShardWrites::open(&self.nodes, &self.health, targets, &descriptor);
         for stripe in 0..geometry.stripes() {
             // Judged before each stripe, so that a hopeless upload is refused early.

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::sync::RwLock;
 
-use riquet_cluster::profile::Profile;
 use riquet_erasure::Codec;
+
+use crate::profile::Profile;
 
 /// Codecs by (data, parity) shards; a codec caches its inverted matrices, so they are shared.
 #[derive(Default)]
-pub(super) struct Codecs {
+pub struct Codecs {
     by_shape: RwLock<HashMap<(usize, usize), Codec>>,
 }
 
 impl Codecs {
     /// The codec of a profile.
-    pub(super) fn of(&self, profile: &Profile) -> Codec {
+    pub fn of(&self, profile: &Profile) -> Codec {
         let shape = (profile.k(), profile.parity());
         if let Some(codec) = self.by_shape.read().expect("no holder panics").get(&shape) {
             return codec.clone();

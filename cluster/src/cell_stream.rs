@@ -4,16 +4,17 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
-use riquet_cluster::Error;
-use riquet_cluster::cell_hash::{HASH_LEN, hash_fragments};
-use riquet_cluster::id::ShardId;
-use riquet_cluster::node_client::{NodeClient, PayloadReader, Target};
-use riquet_cluster::profile::ChunkGeometry;
 use riquet_erasure::Cell;
+
+use crate::Error;
+use crate::cell_hash::{HASH_LEN, hash_fragments};
+use crate::id::ShardId;
+use crate::node_client::{NodeClient, PayloadReader, Target};
+use crate::profile::ChunkGeometry;
 
 /// Why a cell is not there.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum CellError {
+pub enum CellError {
     /// The node did not give it: another try may.
     #[error(transparent)]
     Node(#[from] Error),
@@ -26,7 +27,7 @@ pub(super) enum CellError {
 }
 
 /// A run of cells of one shard, as they stream from its node.
-pub(super) struct CellStream {
+pub struct CellStream {
     shard: ShardId,
     geometry: ChunkGeometry,
     reader: PayloadReader,
@@ -37,7 +38,10 @@ pub(super) struct CellStream {
 
 impl CellStream {
     /// Asks for the cells of `stripes`.
-    pub(super) async fn open(
+    ///
+    /// # Errors
+    /// [`CellError::Node`].
+    pub async fn open(
         nodes: &NodeClient,
         target: &Target,
         shard: ShardId,
@@ -58,12 +62,15 @@ impl CellStream {
     }
 
     /// The stripe whose cell comes next.
-    pub(super) fn position(&self) -> u32 {
+    pub fn position(&self) -> u32 {
         self.next
     }
 
     /// The next cell, verified. After an error the stream is of no more use.
-    pub(super) async fn next_cell(&mut self) -> Result<Cell, CellError> {
+    ///
+    /// # Errors
+    /// [`CellError::Node`], [`CellError::Corrupt`].
+    pub async fn next_cell(&mut self) -> Result<Cell, CellError> {
         let cell = self.take(self.geometry.cell_len(self.next)).await?;
         let hash = self.take(HASH_LEN).await?;
         let computed = hash_fragments(self.shard, self.next, cell.iter().map(Bytes::as_ref), 0);
