@@ -77,6 +77,9 @@ pub struct Settings {
     /// Memory for shards on their way from one disk.
     #[serde(default = "default_buffer_bytes")]
     pub read_buffer_bytes: usize,
+    /// Bytes that repair may read for this node's disks in a second.
+    #[serde(default = "default_repair_bytes")]
+    pub repair_bytes_per_second: u64,
     /// Metadata groups for keys that this node hosts; fixed when its `data_dir` is first used.
     #[serde(default = "default_key_groups")]
     pub key_groups: u32,
@@ -84,6 +87,10 @@ pub struct Settings {
 
 fn default_buffer_bytes() -> usize {
     32 << 20
+}
+
+fn default_repair_bytes() -> u64 {
+    200 << 20
 }
 
 fn default_key_groups() -> u32 {

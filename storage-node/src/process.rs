@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{DiskSettings, Flags, Role, Settings, VoterSettings};
 use crate::error::{Error, IoContext};
+use crate::repair::Repairer;
 use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
 use crate::store::{Env, OsEnv, ShardStore, StoreOptions};
 
@@ -94,9 +95,14 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         metadata,
         metrics,
     });
+    let repairing = client.clone();
     let follower = tokio::spawn({
         let node = Arc::clone(&node);
         async move { node.layout.follow(client).await }
+    });
+    let repairer = tokio::spawn({
+        let rate = node.settings.repair_bytes_per_second;
+        Repairer::new(repairing, transport, Arc::clone(&node), rate).run()
     });
     tracing::info!(name, %address, "storage node serves");
     let leaving = host.clone();
@@ -108,6 +114,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         tracing::info!("stopping");
         // A voter follows the layout from itself: its own long poll would keep the server open.
         follower.abort();
+        repairer.abort();
         if let Some(balancer) = balancer {
             balancer.abort();
         }

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::failover::FailoverArgs;
 use crate::admin::metadata::MetadataArgs;
+use crate::admin::repair::RepairArgs;
 use crate::admin::tablets::TabletArgs;
 use crate::admin::voters::VoterArgs;
 use crate::bench::options::BenchArgs;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Bench(Box<BenchArgs>),
     /// Show and change how buckets are cut into tablets, and which groups hold them
     Tablet(TabletArgs),
+    /// Show what is to be repaired
+    Repair(RepairArgs),
     /// Show and change who votes on metadata
     Voter(VoterArgs),
     /// Let a site go on alone after the other was lost

@@ -3,12 +3,13 @@
 //! A node serves before it has heard of any layout: a cluster is bootstrapped through nodes that
 //! run already. Until then nothing is newer than a request.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::HeaderMap;
 use riquet_cluster::id::{ClusterId, Epoch};
+use riquet_cluster::layout::Layout;
 use riquet_cluster::wire::shard::{CLUSTER, EPOCH, ErrorCode};
 use riquet_metadata::{Client, LayoutWatch};
 
@@ -42,9 +43,14 @@ impl NodeLayout {
         }
     }
 
+    /// The newest layout that was heard of.
+    pub(crate) fn load(&self) -> Option<Arc<Layout>> {
+        Some(self.watch.get()?.load())
+    }
+
     /// Cluster and epoch, once known.
     pub(super) fn known(&self) -> Option<(ClusterId, Epoch)> {
-        let layout = self.watch.get()?.load();
+        let layout = self.load()?;
         Some((layout.cluster, layout.epoch))
     }
 

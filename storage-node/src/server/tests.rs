@@ -61,6 +61,7 @@ impl Running {
             metadata: vec![address.clone()],
             fault_file: None,
             segment_bytes: None,
+            repair_bytes_per_second: 1 << 30,
             write_buffer_bytes: 8 << 20,
             read_buffer_bytes: 8 << 20,
             key_groups: 1,

@@ -15,6 +15,7 @@ mod memory;
 mod metrics;
 mod nodes;
 mod objects;
+mod repair;
 mod restarts;
 mod sites;
 mod tablets;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             traffic::trials(),
             restarts::trials(),
             damage::trials(),
+            repair::trials(),
             failover::trials(),
             voters::trials(),
             tablets::trials(),

@@ -1,4 +1,4 @@
-//! What a gateway counts, from its operators' page.
+//! What gateways and nodes count, from their operators' pages.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Seconds for one page.
 const PAGE_TIMEOUT_S: u64 = 30;
 
-/// The sum of a metric over its labels; 0 when it is not there.
+/// The sum of a gateway's metric over its labels; 0 when it is not there.
 pub(crate) fn sum(cluster: &Cluster, site: Site, name: &str) -> Result<f64, Failed> {
     let config = format!("{}.toml", site.gateway());
     let config = std::fs::read_to_string(cluster.dir().join("config").join(config))?;
@@ -22,12 +22,30 @@ pub(crate) fn sum(cluster: &Cluster, site: Site, name: &str) -> Result<f64, Fail
         .find_map(|line| line.strip_prefix("admin_listen = "))
         .ok_or("no admin_listen")?
         .trim_matches('"');
+    total(address, |labelled| labelled.split('{').next() == Some(name))
+}
+
+/// The sum, over all nodes of a site, of the metrics whose name and labels fit.
+pub(crate) fn sum_of_nodes(
+    cluster: &Cluster,
+    site: Site,
+    fits: impl Fn(&str) -> bool,
+) -> Result<f64, Failed> {
+    let mut sum = 0.0;
+    for number in 1..=6 {
+        let address = cluster.address(&format!("{}-{number}", site.name()))?;
+        sum += total(&address, &fits)?;
+    }
+    Ok(sum)
+}
+
+fn total(address: &str, fits: impl Fn(&str) -> bool) -> Result<f64, Failed> {
     let url = format!("http://{address}/metrics");
     let page = run(&Run::new("curl").args(["-sSf", &url]), PAGE_TIMEOUT_S)?;
     let mut sum = 0.0;
     for line in String::from_utf8(page)?.lines() {
         let (labelled, value) = line.rsplit_once(' ').unwrap_or_default();
-        if labelled.split('{').next() == Some(name) {
+        if fits(labelled) {
             sum += value.parse::<f64>()?;
         }
     }

@@ -4,6 +4,7 @@ mod backup;
 pub(crate) mod failover;
 pub(crate) mod metadata;
 mod rebuild;
+pub(crate) mod repair;
 mod status;
 pub(crate) mod tablets;
 pub(crate) mod voters;

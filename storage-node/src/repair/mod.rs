@@ -1,0 +1,185 @@
+//! Repair: a node makes anew what its disks are owed.
+//!
+//! A commit that went on without a shard wrote down which disk is owed it. The disk's own node pays:
+//! it alone stores there, so nobody else must be agreed with, and what it reads and writes is paced
+//! by one rate. A shard is rebuilt from others of its chunk ([`rebuild`]), stored, and its debt struck.
+//!
+//! Each step may be repeated after a crash: a shard that is there already is not made again, and a
+//! debt is struck only for a shard that is durable or that nothing needs.
+
+mod pace;
+mod rebuild;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use riquet_cluster::codecs::Codecs;
+use riquet_cluster::id::{DiskId, RequestId};
+use riquet_cluster::layout::Layout;
+use riquet_cluster::node_client::NodeClient;
+use riquet_cluster::transport::Transport;
+use riquet_metadata::query::ListedDebt;
+use riquet_metadata::record::{BlobRecord, BlobState, Debt};
+use riquet_metadata::{Client, GroupId};
+
+use crate::server::{DiskSlot, Node};
+use crate::store::{DiskHealth, ShardStore};
+use pace::Pace;
+use rebuild::{Rebuild, RebuildError};
+
+/// How long a node waits before it looks again whether its disks are owed anything.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Debts of one page: of as many blobs the state is looked up together.
+const PAGE: u32 = 256;
+
+/// Shards being rebuilt at once on a node: enough to hide the disks' and the network's latency.
+/// Each holds a stripe.
+const AT_ONCE: usize = 4;
+
+/// Pays the debts to the disks of one node.
+pub struct Repairer {
+    client: Client,
+    transport: Transport,
+    node: Arc<Node>,
+    codecs: Codecs,
+    pace: Pace,
+}
+
+/// What became of a debt.
+enum Settled {
+    /// The shard is durable where it belongs, or nothing needs it: strike the debt.
+    Paid(Debt),
+    /// Not now.
+    Left,
+}
+
+impl Repairer {
+    /// Repairs the disks of `node`, reading at most so many bytes a second.
+    pub fn new(
+        client: Client,
+        transport: Transport,
+        node: Arc<Node>,
+        bytes_per_second: u64,
+    ) -> Self {
+        Self {
+            client,
+            transport,
+            node,
+            codecs: Codecs::default(),
+            pace: Pace::new(bytes_per_second),
+        }
+    }
+
+    /// Looks for debts and pays them, until it is dropped.
+    pub async fn run(self) {
+        loop {
+            if let Some(layout) = self.node.layout.load()
+                && let Err(error) = self.pay_all(&layout).await
+            {
+                tracing::debug!(%error, "debts can't be looked at");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn pay_all(&self, layout: &Layout) -> Result<(), riquet_metadata::Error> {
+        let groups = self.client.cluster().await?.key_groups;
+        for group in GroupId::keys(groups) {
+            for (disk, slot) in &self.node.disks {
+                if let DiskSlot::Open(store) = slot
+                    && store
+                        .stats()
+                        .is_ok_and(|stats| stats.health == DiskHealth::Online)
+                {
+                    self.pay(layout, group, *disk, store).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Pays what a group's blobs owe to a disk, page after page.
+    async fn pay(
+        &self,
+        layout: &Layout,
+        group: GroupId,
+        disk: DiskId,
+        store: &ShardStore,
+    ) -> Result<(), riquet_metadata::Error> {
+        let mut after = None;
+        loop {
+            let (debts, more) = self
+                .client
+                .list_debts(group, Some(disk), after, PAGE)
+                .await?;
+            after = debts.last().map(|listed| listed.debt.clone());
+            let settled = stream::iter(debts)
+                .map(|listed| self.settle(layout, group, store, listed))
+                .buffer_unordered(AT_ONCE);
+            let paid = settled.filter_map(async |settled| match settled {
+                Settled::Paid(debt) => Some(debt),
+                Settled::Left => None,
+            });
+            let paid: Vec<Debt> = paid.collect().await;
+            if !paid.is_empty() {
+                self.client.repay_debts(group, paid).await?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        layout: &Layout,
+        group: GroupId,
+        store: &ShardStore,
+        listed: ListedDebt,
+    ) -> Settled {
+        let ListedDebt { debt, blob, .. } = listed;
+        let Some(blob) = blob.filter(is_live) else {
+            return Settled::Paid(debt);
+        };
+        let rebuild = Rebuild {
+            nodes: NodeClient::new(self.transport.clone(), layout.cluster),
+            layout,
+            codecs: &self.codecs,
+            pace: &self.pace,
+            request: RequestId::from_u128(rand::random()),
+        };
+        match rebuild.shard(store, debt.shard, &blob.blob).await {
+            Ok(()) => {}
+            Err(error @ RebuildError::Elsewhere) => {
+                tracing::debug!(shard = %debt.shard, %error, "not repaired");
+                return Settled::Left;
+            }
+            Err(error) => {
+                metrics::counter!("riquet_node_repairs_failed_total").increment(1);
+                tracing::warn!(shard = %debt.shard, disk = %debt.disk, %error, "not repaired");
+                return Settled::Left;
+            }
+        }
+        // Its blob may have become garbage since the page was read. The collector may have removed
+        // its shards before this one came, and would not look here again.
+        match self.client.blob(group, debt.shard.chunk.blob).await {
+            Ok(Some(blob)) if is_live(&blob) => Settled::Paid(debt),
+            // It may have moved to another group with its tablet, and the debt with it.
+            Ok(None) | Err(_) => Settled::Left,
+            Ok(Some(_)) => match store.delete(debt.shard).await {
+                Ok(_) => Settled::Paid(debt),
+                Err(error) => {
+                    tracing::warn!(shard = %debt.shard, %error, "a needless shard stays");
+                    Settled::Left
+                }
+            },
+        }
+    }
+}
+
+fn is_live(blob: &BlobRecord) -> bool {
+    blob.state == BlobState::Live
+}

@@ -1,0 +1,53 @@
+//! A rate that many tasks keep together.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Lets so many bytes a second through, one reservation after another.
+pub(super) struct Pace {
+    bytes_per_second: u64,
+    /// When all that was let through has been paid for.
+    free_at: Mutex<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(bytes_per_second: u64) -> Self {
+        Self {
+            bytes_per_second: bytes_per_second.max(1),
+            free_at: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Waits for the turn of so many bytes.
+    pub(super) async fn take(&self, bytes: u64) {
+        let costs = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
+        let turn = {
+            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = Instant::now().max(*free_at);
+            *free_at = turn + costs;
+            turn
+        };
+        tokio::time::sleep_until(turn).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_is_kept_by_all_together() {
+        let (pace, start) = (Pace::new(1000), Instant::now());
+        futures_util::future::join_all((0..10).map(|_| pace.take(500))).await;
+        // The last begins when the nine before it are paid for.
+        assert_eq!(start.elapsed().as_millis(), 4500);
+        // What was not used is not saved up.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let start = Instant::now();
+        pace.take(1000).await;
+        pace.take(1000).await;
+        assert_eq!(start.elapsed().as_millis(), 1000);
+    }
+}
