@@ -148,7 +148,8 @@ impl RaftHost {
         match stranger {
             Stranger::Called if !self.is_stranger.swap(true, Ordering::Relaxed) => tracing::error!(
                 voter = self.own.id,
-                "the others know this voter by a folder that is lost, and do not hear it; let                  another number take its place: riquet voter replace"
+                "the others know this voter by a folder that is lost, and do not hear it; have \
+                 another number take its place: riquet voter replace"
             ),
             _ => tracing::debug!(%stranger, "a call is refused"),
         }

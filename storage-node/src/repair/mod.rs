@@ -27,7 +27,7 @@ use riquet_metadata::{Client, GroupId};
 use crate::server::{DiskSlot, Node};
 use crate::store::{DiskHealth, ShardStore};
 use pace::Pace;
-use rebuild::{Rebuild, RebuildError};
+use rebuild::{Rebuild, RebuildError, Turn};
 
 /// How long a node waits before it looks again whether its disks are owed anything.
 const LOOK: Duration = Duration::from_secs(5);
@@ -38,6 +38,10 @@ const PAGE: u32 = 256;
 /// Shards being rebuilt at once on a node: enough to hide the disks' and the network's latency.
 /// Each holds a stripe.
 const AT_ONCE: usize = 4;
+
+/// Looks in a row at which nothing could be done but wait for neighbours, before the node goes on by
+/// itself: a neighbour's disk may be full, or broken.
+const PATIENT_LOOKS: u32 = 3;
 
 /// Pays the debts to the disks of one node.
 pub struct Repairer {
@@ -52,8 +56,17 @@ pub struct Repairer {
 enum Settled {
     /// The shard is durable where it belongs, or nothing needs it: strike the debt.
     Paid(Debt),
+    /// A neighbour is to make the shard.
+    Neighbour,
     /// Not now.
     Left,
+}
+
+/// What came of a look at all debts.
+#[derive(Debug, Default)]
+struct Look {
+    paid: usize,
+    left_to_neighbours: usize,
 }
 
 impl Repairer {
@@ -75,40 +88,52 @@ impl Repairer {
 
     /// Looks for debts and pays them, until it is dropped.
     pub async fn run(self) {
+        let mut waited = 0;
         loop {
-            if let Some(layout) = self.node.layout.load()
-                && let Err(error) = self.pay_all(&layout).await
-            {
-                tracing::debug!(%error, "debts can't be looked at");
+            if let Some(layout) = self.node.layout.load() {
+                let turn = match waited < PATIENT_LOOKS {
+                    true => Turn::First,
+                    false => Turn::Own,
+                };
+                match self.pay_all(&layout, turn).await {
+                    Ok(look) if look.paid == 0 && look.left_to_neighbours > 0 => waited += 1,
+                    Ok(_) => waited = 0,
+                    Err(error) => tracing::debug!(%error, "debts can't be looked at"),
+                }
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    async fn pay_all(&self, layout: &Layout) -> Result<(), riquet_metadata::Error> {
+    async fn pay_all(&self, layout: &Layout, turn: Turn) -> Result<Look, riquet_metadata::Error> {
         let groups = self.client.cluster().await?.key_groups;
+        let mut look = Look::default();
         for group in GroupId::keys(groups) {
             for (disk, slot) in &self.node.disks {
-                if let DiskSlot::Open(store) = slot
-                    && store
-                        .stats()
-                        .is_ok_and(|stats| stats.health == DiskHealth::Online)
-                {
-                    self.pay(layout, group, *disk, store).await?;
+                let DiskSlot::Open(store) = slot else {
+                    continue;
+                };
+                let stats = store.stats();
+                if stats.is_ok_and(|stats| stats.health == DiskHealth::Online) {
+                    let of_disk = self.pay(layout, turn, group, *disk, store).await?;
+                    look.paid += of_disk.paid;
+                    look.left_to_neighbours += of_disk.left_to_neighbours;
                 }
             }
         }
-        Ok(())
+        Ok(look)
     }
 
     /// Pays what a group's blobs owe to a disk, page after page.
     async fn pay(
         &self,
         layout: &Layout,
+        turn: Turn,
         group: GroupId,
         disk: DiskId,
         store: &ShardStore,
-    ) -> Result<(), riquet_metadata::Error> {
+    ) -> Result<Look, riquet_metadata::Error> {
+        let mut look = Look::default();
         let mut after = None;
         loop {
             let (debts, more) = self
@@ -116,19 +141,25 @@ impl Repairer {
                 .list_debts(group, Some(disk), after, PAGE)
                 .await?;
             after = debts.last().map(|listed| listed.debt.clone());
-            let settled = stream::iter(debts)
-                .map(|listed| self.settle(layout, group, store, listed))
-                .buffer_unordered(AT_ONCE);
-            let paid = settled.filter_map(async |settled| match settled {
-                Settled::Paid(debt) => Some(debt),
-                Settled::Left => None,
-            });
-            let paid: Vec<Debt> = paid.collect().await;
+            let settled: Vec<Settled> = stream::iter(debts)
+                .map(|listed| self.settle(layout, turn, group, store, listed))
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            let mut paid = Vec::new();
+            for settled in settled {
+                match settled {
+                    Settled::Paid(debt) => paid.push(debt),
+                    Settled::Neighbour => look.left_to_neighbours += 1,
+                    Settled::Left => {}
+                }
+            }
+            look.paid += paid.len();
             if !paid.is_empty() {
                 self.client.repay_debts(group, paid).await?;
             }
             if !more {
-                return Ok(());
+                return Ok(look);
             }
         }
     }
@@ -136,6 +167,7 @@ impl Repairer {
     async fn settle(
         &self,
         layout: &Layout,
+        turn: Turn,
         group: GroupId,
         store: &ShardStore,
         listed: ListedDebt,
@@ -150,9 +182,11 @@ impl Repairer {
             codecs: &self.codecs,
             pace: &self.pace,
             request: RequestId::from_u128(rand::random()),
+            turn,
         };
         match rebuild.shard(store, debt.shard, &blob.blob).await {
             Ok(()) => {}
+            Err(RebuildError::Neighbour) => return Settled::Neighbour,
             Err(error @ RebuildError::Elsewhere) => {
                 tracing::debug!(shard = %debt.shard, %error, "not repaired");
                 return Settled::Left;

@@ -1,23 +1,30 @@
-//! Makes one shard anew from others of its chunk.
+//! Makes shards anew from others of their chunk.
 //!
 //! Any `k` shards do. Those of the disk's own site come first, so no byte crosses between the sites
-//! as long as the site has `k`. Cells are verified as they come; one that is late, refused or corrupt
-//! is replaced by another shard's from its stripe on. Only a stripe is in memory.
+//! as long as the site has `k`. If it has not, the node whose shard comes first of those that the site
+//! lacks makes them all, and sends its neighbours theirs: what crosses over is the chunk's data once.
+//!
+//! Cells are verified as they come; one that is late, refused or corrupt is replaced by another
+//! shard's from its stripe on. Only a stripe is in memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
+use riquet_cluster::Error as NodeError;
 use riquet_cluster::cell_hash::hash_cell;
 use riquet_cluster::cell_stream::{CellError, CellStream};
 use riquet_cluster::codecs::Codecs;
 use riquet_cluster::id::{RequestId, ShardId};
 use riquet_cluster::layout::Layout;
-use riquet_cluster::node_client::{NodeClient, Target};
+use riquet_cluster::node_client::{NodeClient, PayloadSender, Target};
 use riquet_cluster::profile::{ChunkGeometry, Profile};
 use riquet_cluster::wire::shard::ShardDescriptor;
-use riquet_erasure::Cell;
+use riquet_erasure::{Cell, Codec};
 use riquet_metadata::record::BlobRef;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::pace::Pace;
@@ -27,6 +34,21 @@ use crate::store::ShardStore;
 /// How long a cell is waited for before another shard takes its place.
 const CELL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Pieces on their way to a neighbour: two stripes, each a cell and its hash.
+const GIFT_PIECES: usize = 4;
+
+/// How long a neighbour may take to store a shard.
+const GIFT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Whether a shard may be left to a neighbour that lacks one too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The first of them makes all.
+    First,
+    /// Each makes its own: the first has not done it.
+    Own,
+}
+
 /// What a shard is rebuilt with.
 pub(super) struct Rebuild<'a> {
     pub(super) nodes: NodeClient,
@@ -34,6 +56,7 @@ pub(super) struct Rebuild<'a> {
     pub(super) codecs: &'a Codecs,
     pub(super) pace: &'a Pace,
     pub(super) request: RequestId,
+    pub(super) turn: Turn,
 }
 
 /// Why a shard was not rebuilt. Nothing of it is stored.
@@ -42,6 +65,9 @@ pub(super) enum RebuildError {
     /// The layout keeps the shard on another disk.
     #[error("the layout keeps it elsewhere")]
     Elsewhere,
+    /// A neighbour makes it with its own.
+    #[error("a neighbour makes it")]
+    Neighbour,
     /// The layout has no such profile, or the blob no such chunk.
     #[error("no such shard can be")]
     Unknown,
@@ -66,6 +92,70 @@ struct Source {
     stream: Option<CellStream>,
 }
 
+/// A shard on its way to a neighbour that lacks it. That it arrives is nobody's concern here: the
+/// neighbour's own debt stands until it has the shard.
+struct Gift {
+    id: ShardId,
+    payload: Option<PayloadSender>,
+    stored: JoinHandle<bool>,
+}
+
+impl Gift {
+    fn to(nodes: &NodeClient, neighbour: Source, descriptor: &ShardDescriptor) -> Self {
+        let (payload, pieces) = mpsc::channel(GIFT_PIECES);
+        let (nodes, Source { id, target, .. }) = (nodes.clone(), neighbour);
+        let descriptor = ShardDescriptor {
+            id,
+            ..descriptor.clone()
+        };
+        let stored = tokio::spawn(async move {
+            let put = timeout(GIFT_TIMEOUT, nodes.put(&target, &descriptor, pieces)).await;
+            matches!(put, Ok(Ok(())))
+        });
+        Self {
+            id,
+            payload: Some(payload),
+            stored,
+        }
+    }
+
+    async fn send(&mut self, stripe: u32, cell: &Bytes) {
+        let Some(payload) = &self.payload else { return };
+        let hash = Bytes::copy_from_slice(&hash_cell(self.id, stripe, cell));
+        let sent =
+            async { payload.send(cell.clone()).await.is_ok() && payload.send(hash).await.is_ok() };
+        if !timeout(CELL_TIMEOUT, sent).await.is_ok_and(|sent| sent) {
+            self.payload = None;
+        }
+    }
+
+    /// Whether it is stored.
+    async fn finish(mut self) -> bool {
+        self.payload = None;
+        self.stored.await.unwrap_or(false)
+    }
+}
+
+/// The cells of these shards, made of `k` others.
+fn rebuilt(
+    codec: &Codec,
+    present: &BTreeMap<usize, Cell>,
+    cell_len: usize,
+    wanted: &[ShardId],
+) -> Vec<Bytes> {
+    let present: Vec<(usize, &Cell)> = present.iter().map(|(i, cell)| (*i, cell)).collect();
+    let indexes: Vec<usize> = wanted.iter().map(|shard| shard.index.into()).collect();
+    let mut anew = BytesMut::zeroed(wanted.len() * cell_len);
+    let mut outputs: Vec<&mut [u8]> = anew.chunks_exact_mut(cell_len).collect();
+    codec
+        .reconstruct_cells(&present, cell_len, &indexes, &mut outputs)
+        .expect("k verified cells of one length rebuild any other");
+    let anew = anew.freeze();
+    (0..wanted.len())
+        .map(|i| anew.slice(i * cell_len..(i + 1) * cell_len))
+        .collect()
+}
+
 impl Rebuild<'_> {
     /// Rebuilds a shard of a blob and stores it, unless it is stored.
     pub(super) async fn shard(
@@ -83,29 +173,72 @@ impl Rebuild<'_> {
         let mut sources = self.sources(store, profile, id)?;
         match store.describe(id).await {
             Ok(_) => return Ok(()),
-            Err(Error::NotFound | Error::Damaged) => {}
+            Err(Error::NotFound) => {}
+            // What can't be read would be taken for the shard by its next writer.
+            Err(Error::Damaged) => drop(store.delete(id).await?),
             Err(error) => return Err(error.into()),
         }
+        let neighbours = self.lacking_neighbours(&mut sources, profile, id).await?;
         let descriptor = self.descriptor(&sources, id).await?;
+        let mut gifts: Vec<Gift> = neighbours
+            .into_iter()
+            .map(|neighbour| Gift::to(&self.nodes, neighbour, &descriptor))
+            .collect();
         let mut writer = store.begin(descriptor).await?;
+        let wanted: Vec<ShardId> = std::iter::once(id)
+            .chain(gifts.iter().map(|gift| gift.id))
+            .collect();
         let codec = self.codecs.of(profile);
-        let mut anew = Vec::new();
         for stripe in 0..geometry.stripes() {
             let cell_len = geometry.cell_len(stripe);
             let cells = self.cells(&mut sources, profile, geometry, stripe).await?;
-            let present: Vec<(usize, &Cell)> = cells.iter().map(|(i, cell)| (*i, cell)).collect();
-            anew.clear();
-            anew.resize(cell_len, 0);
-            codec
-                .reconstruct_cells(&present, cell_len, &[id.index.into()], &mut [&mut anew])
-                .expect("k verified cells of one length rebuild any other");
-            writer.write(&anew).await?;
-            writer.write(&hash_cell(id, stripe, &anew)).await?;
+            let cells = rebuilt(&codec, &cells, cell_len, &wanted);
+            writer.write(&cells[0]).await?;
+            writer.write(&hash_cell(id, stripe, &cells[0])).await?;
+            let sends = gifts.iter_mut().zip(&cells[1..]);
+            join_all(sends.map(|(gift, cell)| gift.send(stripe, cell))).await;
         }
         writer.finish().await?;
-        metrics::counter!("riquet_node_repaired_shards_total").increment(1);
-        metrics::counter!("riquet_node_repaired_bytes_total").increment(geometry.payload_len());
+        let given = join_all(gifts.into_iter().map(Gift::finish)).await;
+        let shards = 1 + given.iter().filter(|is_stored| **is_stored).count() as u64;
+        metrics::counter!("riquet_node_repaired_shards_total").increment(shards);
+        metrics::counter!("riquet_node_repaired_bytes_total")
+            .increment(shards * geometry.payload_len());
         Ok(())
+    }
+
+    /// The shards that other disks of the site lack, if the site has too few to make them of. They
+    /// leave the sources.
+    async fn lacking_neighbours(
+        &self,
+        sources: &mut Vec<Source>,
+        profile: &Profile,
+        own: ShardId,
+    ) -> Result<Vec<Source>, RebuildError> {
+        if self.turn == Turn::Own {
+            return Ok(Vec::new());
+        }
+        let near = sources.iter().filter(|source| source.is_near);
+        let asked = near.map(async |source| {
+            let head = timeout(CELL_TIMEOUT, self.nodes.head(&source.target, source.id));
+            (source.id, head.await)
+        });
+        let answers = join_all(asked).await;
+        let has = |answer: &&(_, Result<Result<_, _>, _>)| matches!(answer.1, Ok(Ok(_)));
+        if answers.iter().filter(has).count() >= profile.k() {
+            return Ok(Vec::new());
+        }
+        let lacks = |id: &ShardId| {
+            let lacks = |answer: &Result<_, _>| matches!(answer, Ok(Err(NodeError::NoSuchShard)));
+            answers
+                .iter()
+                .any(|(asked, answer)| asked == id && lacks(answer))
+        };
+        let lacking: Vec<Source> = sources.extract_if(.., |source| lacks(&source.id)).collect();
+        match lacking.iter().any(|source| source.id.index < own.index) {
+            true => Err(RebuildError::Neighbour),
+            false => Ok(lacking),
+        }
     }
 
     /// The other shards of the chunk, those of the same site first.

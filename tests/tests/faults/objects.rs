@@ -40,6 +40,14 @@ impl Objects {
         })
     }
 
+    /// Bytes of all of them.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.expected
+            .values()
+            .map(|(size_bytes, _)| size_bytes)
+            .sum()
+    }
+
     /// The path of a key.
     pub(crate) fn path(&self, key: &str) -> String {
         format!("/{}/{key}", self.bucket)
