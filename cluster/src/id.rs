@@ -115,6 +115,11 @@ impl BlobId {
     pub fn new(unix_ms: u64, random: [u8; 10]) -> Self {
         Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
     }
+
+    /// When it was made, ms since 1970, by its maker's clock: the first 48 bits of a UUIDv7.
+    pub fn made_ms(self) -> u64 {
+        u64::try_from(self.as_u128() >> 80).expect("48 bits fit")
+    }
 }
 
 /// A version of the layout; grows by one with each committed change.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{Method, Request, Response, StatusCode, header};
@@ -12,14 +13,15 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::Error;
-use crate::id::{ChunkId, ClusterId, DiskId, Epoch, RequestId, ShardId};
-use crate::layout::Layout;
+use crate::id::{BlobId, ChunkId, ClusterId, DiskId, Epoch, RequestId, ShardId};
+use crate::layout::{Disk, Layout};
 use crate::profile::Profile;
-use crate::transport::{BodyError, RequestBody, Transport, empty_body};
+use crate::transport::{BodyError, RequestBody, Transport, empty_body, full_body};
 use crate::wire::shard::{
-    CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, REQUEST_ID, ShardDescriptor,
-    ShardPage,
+    BlobList, CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, REQUEST_ID,
+    ShardDescriptor, ShardPage,
 };
+use crate::wire::upkeep::{JobKind, RunNumber, UPKEEP_PATH, UpkeepReport};
 
 /// Bytes of an answer that is read as a whole, at most: pages and error texts are far smaller.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -54,16 +56,18 @@ impl Target {
     ) -> Vec<Self> {
         let pg = layout.pg_of(profile, chunk);
         let slots = layout.slots(profile, pg).iter();
-        let targets = slots.map(|index| {
-            let disk = layout.disk(*index);
-            Self {
-                address: layout.node_of(disk).address.clone(),
-                disk: disk.id,
-                epoch: layout.epoch,
-                request,
-            }
-        });
+        let targets = slots.map(|index| Self::on_disk(layout, layout.disk(*index), request));
         targets.collect()
+    }
+
+    /// A disk of the layout.
+    pub fn on_disk(layout: &Layout, disk: &Disk, request: RequestId) -> Self {
+        Self {
+            address: layout.node_of(disk).address.clone(),
+            disk: disk.id,
+            epoch: layout.epoch,
+            request,
+        }
     }
 }
 
@@ -161,6 +165,72 @@ impl NodeClient {
             .map(drop)
     }
 
+    /// Makes a disk forget every shard of these blobs (at most [`MAX_BLOBS`]), durably.
+    ///
+    /// [`MAX_BLOBS`]: crate::wire::shard::MAX_BLOBS
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] while a shard of them is being written: some may be left.
+    pub async fn remove_blobs(&self, target: &Target, blobs: &[BlobId]) -> Result<(), Error> {
+        let list = BlobList {
+            blobs: blobs.to_vec(),
+        };
+        let body = minicbor::to_vec(&list).expect("encoding into memory does not fail");
+        let request = self
+            .request(
+                Method::POST,
+                target,
+                &format!("/v1/disks/{}/removals", target.disk),
+            )
+            .body(full_body(body.into()))
+            .expect("the parts of the request are valid");
+        expect_success(target, self.transport.send(request).await?)
+            .await
+            .map(drop)
+    }
+
+    /// How the background work of a node stands.
+    pub async fn upkeep(&self, address: &str) -> Result<UpkeepReport, Error> {
+        let request = Request::get(format!("http://{address}{UPKEEP_PATH}"));
+        self.ask(address, request).await
+    }
+
+    /// Has a run of a job on a disk begin now, of what is at least so old. Returns its number.
+    pub async fn begin_job(
+        &self,
+        address: &str,
+        disk: DiskId,
+        job: JobKind,
+        older_than: Duration,
+    ) -> Result<u64, Error> {
+        let (job, age_s) = (job.word(), older_than.as_secs());
+        let request = Request::post(format!(
+            "http://{address}/v1/disks/{disk}/jobs/{job}?older_than_s={age_s}"
+        ));
+        let number: RunNumber = self.ask(address, request).await?;
+        Ok(number.run)
+    }
+
+    /// Sends a request that no layout has a part in, and reads the document that comes back.
+    async fn ask<P: for<'b> minicbor::Decode<'b, ()>>(
+        &self,
+        address: &str,
+        request: http::request::Builder,
+    ) -> Result<P, Error> {
+        let target = Target {
+            address: address.to_owned(),
+            disk: DiskId::from_u128(0),
+            epoch: Epoch::default(),
+            request: RequestId::from_u128(0),
+        };
+        let request = request
+            .header(CLUSTER, self.cluster.to_string())
+            .body(empty_body())
+            .expect("the parts of the request are valid");
+        let answer = expect_success(&target, self.transport.send(request).await?).await?;
+        document(&target, answer).await
+    }
+
     /// Up to `max` shards of a disk, in order of id, after `after`.
     pub async fn list(
         &self,
@@ -199,11 +269,7 @@ impl NodeClient {
             .body(empty_body())
             .expect("the parts of the request are valid");
         let answer = expect_success(target, self.transport.send(request).await?).await?;
-        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
-            .collect()
-            .await
-            .map_err(|e| unreachable(target, &e.to_string()))?;
-        minicbor::decode(&body.to_bytes()).map_err(|_| Error::Protocol("not a page of shards"))
+        document(target, answer).await
     }
 
     fn request(&self, method: Method, target: &Target, path: &str) -> http::request::Builder {
@@ -214,6 +280,18 @@ impl NodeClient {
             .header(EPOCH, target.epoch.0)
             .header(REQUEST_ID, target.request.to_string())
     }
+}
+
+/// Reads an answer's document.
+async fn document<P: for<'b> minicbor::Decode<'b, ()>>(
+    target: &Target,
+    answer: Response<Incoming>,
+) -> Result<P, Error> {
+    let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
+        .collect()
+        .await
+        .map_err(|e| unreachable(target, &e.to_string()))?;
+    minicbor::decode(&body.to_bytes()).map_err(|_| Error::Protocol("another document"))
 }
 
 fn shard_path(disk: DiskId, shard: ShardId) -> String {

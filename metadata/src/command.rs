@@ -12,11 +12,11 @@ use riquet_cluster::layout::Layout;
 
 use crate::codec::Record;
 use crate::id::{
-    BlobId, BucketId, ChangeId, ClusterId, Epoch, GroupId, ObjectKey, RequestId, UploadId,
+    BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, RequestId, UploadId,
 };
 use crate::record::{
     Account, Bucket, Change, ChangeKind, Checksum, ContentHeaders, Debt, ETag, ObjectVersion, Part,
-    StorageClass, Tablet, Upload,
+    Removal, StorageClass, Tablet, Upload,
 };
 
 pub use recovery::{RecoverBucket, RecoverObject, RecoverTablet};
@@ -447,12 +447,12 @@ pub enum KeyCommand {
         #[n(0)]
         debts: Vec<Debt>,
     },
-    /// Forgets garbage whose shards are all removed.
+    /// Forgets garbage whose shards are removed wherever they could be, and notes where not.
     #[n(11)]
     DropGarbage {
-        /// The entries, by since (ms) and blob, as the garbage query lists them.
+        /// The entries.
         #[n(0)]
-        entries: Vec<GarbageKey>,
+        collected: Vec<Collected>,
     },
     /// A step of a change of a bucket's tablets. A step that does not fit the tablet as it is, or
     /// was taken already, changes nothing; the outcome shows the tablet.
@@ -484,6 +484,32 @@ pub enum KeyCommand {
         #[n(1)]
         recover: Box<RecoverObject>,
     },
+    /// Strikes removals that their disks have done.
+    #[n(15)]
+    StrikeRemovals {
+        /// What is removed by now.
+        #[n(0)]
+        removals: Vec<Removal>,
+    },
+    /// Notes shards that a disk should hold and does not. One whose blob is not live here is passed
+    /// over.
+    #[n(16)]
+    OweShards {
+        /// What is owed from now on.
+        #[n(0)]
+        debts: Vec<Debt>,
+    },
+}
+
+/// Garbage whose shards were removed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Collected {
+    /// The entry, as the garbage query lists it.
+    #[n(0)]
+    pub entry: GarbageKey,
+    /// The disks that could not be reached and may still hold shards.
+    #[n(1)]
+    pub left_at: Vec<DiskId>,
 }
 
 /// Names an entry of the garbage queue.
@@ -643,6 +669,16 @@ pub enum KeyOutcome {
     /// The records are none of the tablet's: nothing was stored.
     #[n(26)]
     ForeignRecords,
+    /// The removals named are struck.
+    #[n(27)]
+    RemovalsStruck,
+    /// What is owed of live blobs is noted.
+    #[n(28)]
+    ShardsOwed {
+        /// Debts that were not known before.
+        #[n(0)]
+        added: u64,
+    },
 }
 
 impl ObjectVersion {

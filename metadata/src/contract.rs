@@ -346,6 +346,8 @@ async fn fate_of_blobs(client: &Client) {
     };
     assert_eq!(fate(bucket.id, kept.id).await, Ok(BlobFate::Committed));
     assert_eq!(fate(bucket.id, lost.id).await, Ok(BlobFate::Aborted));
+    let older = BlobId::new(1, [7; 10]);
+    assert_eq!(fate(bucket.id, older).await, Ok(BlobFate::OlderThanRecords));
     let late = client.put_object(&bucket, put_blob(&lost)).await;
     assert_eq!(late, Err(Error::BlobRefused { blob: lost.id }));
     client
@@ -358,7 +360,10 @@ async fn fate_of_blobs(client: &Client) {
         "until it is collected"
     );
     let group = bucket.group_of(b"k");
-    let (garbage, more) = client.list_garbage(group, u64::MAX, 10).await.unwrap();
+    let (garbage, more) = client
+        .list_garbage(group, u64::MAX, None, 10)
+        .await
+        .unwrap();
     assert!(!more && garbage.iter().any(|entry| entry.blob == kept));
     client.delete_bucket(&bucket).await.unwrap();
     assert_eq!(

@@ -33,7 +33,7 @@
 //! of the escaped form.
 
 use crate::id::{BlobId, BucketId, DiskId, RequestId, UploadId};
-use crate::record::{Debt, KeyRange};
+use crate::record::{Debt, KeyRange, Removal};
 
 /// First byte of a key: what kind of record it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +65,8 @@ pub enum Family {
     Tombstone = 0x42,
     /// Shards owed.
     Debt = 0x50,
+    /// Blobs whose shards a disk has yet to remove.
+    Removal = 0x51,
     /// Remembered outcomes.
     Outcome = 0x60,
     /// The same in order of application.
@@ -85,7 +87,7 @@ pub enum Family {
 
 impl Family {
     /// All of them, in the order of their first bytes.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Header,
         Self::Tablet,
         Self::Current,
@@ -99,6 +101,7 @@ impl Family {
         Self::Blob,
         Self::Tombstone,
         Self::Debt,
+        Self::Removal,
         Self::Outcome,
         Self::OutcomeOrder,
         Self::Bucket,
@@ -301,6 +304,18 @@ pub fn debt(debt: &Debt) -> Vec<u8> {
     bytes
 }
 
+/// Begins the keys of what a disk has yet to remove.
+pub fn removals_of(disk: DiskId) -> Vec<u8> {
+    Builder::new(Family::Removal).raw(&disk.to_bytes()).0
+}
+
+/// A blob whose shards a disk has yet to remove.
+pub fn removal(removal: &Removal) -> Vec<u8> {
+    let mut bytes = removals_of(removal.disk);
+    bytes.extend_from_slice(&removal.blob.to_bytes());
+    bytes
+}
+
 /// A remembered outcome.
 pub fn outcome(request: RequestId) -> Vec<u8> {
     Builder::new(Family::Outcome).raw(&request.to_bytes()).0
@@ -371,6 +386,15 @@ pub(crate) fn parse_debt(stored: &[u8]) -> Option<Debt> {
     Some(Debt {
         disk: DiskId::from_bytes(*disk),
         shard: crate::id::ShardId::from_bytes(shard.try_into().ok()?),
+    })
+}
+
+/// The removal that a stored key of that family names.
+pub(crate) fn parse_removal(stored: &[u8]) -> Option<Removal> {
+    let (disk, blob) = stored.get(1..)?.split_first_chunk::<16>()?;
+    Some(Removal {
+        disk: DiskId::from_bytes(*disk),
+        blob: BlobId::from_bytes(blob.try_into().ok()?),
     })
 }
 

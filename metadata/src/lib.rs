@@ -29,6 +29,7 @@ pub mod id;
 pub mod keys;
 pub mod limits;
 pub mod machine;
+mod placed;
 pub mod query;
 #[cfg(feature = "store")]
 pub mod raft;

@@ -6,13 +6,13 @@ use minicbor::{Decode, Encode};
 use riquet_cluster::layout::Layout;
 
 use crate::codec::Record;
-use crate::command::{OwedShard, RawRecord, Restore};
+use crate::command::{GarbageKey, OwedShard, RawRecord, Restore};
 use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, UploadId,
 };
 use crate::record::{
-    Account, BlobRecord, Bucket, Change, CopyPosition, Debt, Garbage, ObjectVersion, Part, Tablet,
-    Upload,
+    Account, BlobRecord, Bucket, Change, CopyPosition, Debt, Garbage, ObjectVersion, Part, Removal,
+    Tablet, Upload,
 };
 
 pub use listing::{
@@ -175,6 +175,9 @@ pub enum SystemAnswer {
         /// Whether a bucket of that number was ever made.
         #[n(1)]
         was_allocated: bool,
+        /// Since when the cluster's records are complete, ms since 1970; none: they are empty.
+        #[n(2)]
+        complete_since_ms: Option<u64>,
     },
     /// A page of buckets.
     #[n(2)]
@@ -331,8 +334,11 @@ pub enum KeyQuery {
         /// Only what nothing names since before this time, ms since 1970.
         #[n(0)]
         before_ms: u64,
-        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        /// Only entries after this one.
         #[n(1)]
+        after: Option<GarbageKey>,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(2)]
         max: u32,
     },
     /// A committed blob.
@@ -409,6 +415,43 @@ pub enum KeyQuery {
         /// Only debts after this one.
         #[n(3)]
         after: Option<Debt>,
+    },
+    /// Blobs whose shards a disk has yet to remove.
+    #[n(15)]
+    ListRemovals {
+        /// The disk.
+        #[n(0)]
+        disk: DiskId,
+        /// Only blobs after this one.
+        #[n(1)]
+        after: Option<BlobId>,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(2)]
+        max: u32,
+    },
+    /// Committed blobs, by id.
+    #[n(16)]
+    ListBlobs {
+        /// Only blobs after this one.
+        #[n(0)]
+        after: Option<BlobId>,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(1)]
+        max: u32,
+    },
+    /// Which of these blobs the group knows as committed, garbage included.
+    #[n(17)]
+    KnownBlobs {
+        /// At most [`crate::limits::PAGE_ITEMS`] are looked up.
+        #[n(0)]
+        blobs: Vec<BlobId>,
+    },
+    /// Which of these shards are owed.
+    #[n(18)]
+    AreOwed {
+        /// The shards, each with the disk that it belongs on.
+        #[n(0)]
+        debts: Vec<Debt>,
     },
 }
 
@@ -555,6 +598,32 @@ pub enum KeyAnswer {
         #[n(1)]
         next: Option<Debt>,
     },
+    /// A page of what a disk has yet to remove.
+    #[n(18)]
+    Removals {
+        /// The removals.
+        #[n(0)]
+        removals: Vec<Removal>,
+        /// Whether there are more.
+        #[n(1)]
+        more: bool,
+    },
+    /// A page of blobs.
+    #[n(19)]
+    Blobs {
+        /// The blobs.
+        #[n(0)]
+        blobs: Vec<BlobRecord>,
+        /// Whether there are more.
+        #[n(1)]
+        more: bool,
+    },
+    /// Those of the blobs asked for that the group knows.
+    #[n(20)]
+    KnownBlobs(#[n(0)] Vec<BlobId>),
+    /// For each shard asked for, whether it is owed.
+    #[n(21)]
+    Owed(#[n(0)] Vec<bool>),
 }
 
 /// A page of parts.

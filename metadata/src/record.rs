@@ -490,6 +490,25 @@ pub struct DebtRecord {
     pub since_ms: u64,
 }
 
+/// A disk that was out of reach when the shards of a blob were removed: its own node removes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Removal {
+    /// The disk that may hold shards of the blob.
+    #[n(0)]
+    pub disk: DiskId,
+    /// The blob, which nothing names and nothing ever will.
+    #[n(1)]
+    pub blob: BlobId,
+}
+
+/// What is known of a removal besides its key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RemovalRecord {
+    /// Since when the blob is garbage, ms since 1970.
+    #[n(0)]
+    pub since_ms: u64,
+}
+
 /// A committed blob: what it is and who names it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct BlobRecord {
@@ -545,4 +564,5 @@ macro_rules! records {
 records! {
     Bucket = 1, Tablet = 2, Change = 1, Account = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1,
     Part = 1, CompletedUpload = 1, DebtRecord = 1, BlobRecord = 1, Garbage = 1, Tombstone = 1,
+    RemovalRecord = 1,
 }

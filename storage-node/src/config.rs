@@ -80,6 +80,14 @@ pub struct Settings {
     /// Bytes that repair may read for this node's disks in a second.
     #[serde(default = "default_repair_bytes")]
     pub repair_bytes_per_second: u64,
+    /// How long the shards of what was deleted or overwritten stay for those who began to read it,
+    /// seconds.
+    #[serde(default = "default_garbage_grace")]
+    pub garbage_grace_seconds: u64,
+    /// Age at which shards that no commit names are removed, seconds: an upload that takes longer
+    /// than this from one of its shards to the next fails.
+    #[serde(default = "default_orphan_age")]
+    pub orphan_age_seconds: u64,
     /// Metadata groups for keys that this node hosts; fixed when its `data_dir` is first used.
     #[serde(default = "default_key_groups")]
     pub key_groups: u32,
@@ -91,6 +99,14 @@ fn default_buffer_bytes() -> usize {
 
 fn default_repair_bytes() -> u64 {
     200 << 20
+}
+
+fn default_garbage_grace() -> u64 {
+    10 * 60
+}
+
+fn default_orphan_age() -> u64 {
+    24 * 3600
 }
 
 fn default_key_groups() -> u32 {

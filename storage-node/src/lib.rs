@@ -2,14 +2,21 @@
 //!
 //! * [`store`]: shards on one disk; `docs/FORMAT.md` is its format.
 //! * [`repair`]: what the node's disks lack is made anew from other shards.
+//! * [`garbage`]: what nothing names any more is removed.
+//! * [`upkeep`]: how far such work has come on each disk.
 //! * [`server`]: the shard protocol, metadata, health and metrics over HTTP.
 //! * [`config`], [`process`]: settings and the process around it all.
 
+mod background;
+mod clock;
 pub mod config;
 pub mod error;
+pub mod garbage;
+mod pace;
 pub mod process;
 pub mod repair;
 pub mod server;
 pub mod store;
+pub mod upkeep;
 
 pub use error::Error;

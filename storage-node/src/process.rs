@@ -18,11 +18,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::background;
 use crate::config::{DiskSettings, Flags, Role, Settings, VoterSettings};
 use crate::error::{Error, IoContext};
-use crate::repair::Repairer;
 use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
 use crate::store::{Env, OsEnv, ShardStore, StoreOptions};
+use crate::upkeep::Upkeep;
 
 /// Threads for blocking I/O over all disks: more would queue in the devices all the same.
 const MAX_BLOCKING_THREADS: usize = 64;
@@ -88,21 +89,19 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     });
     let name = settings.name.clone();
     let layout = NodeLayout::default();
+    let upkeep = disks.keys().map(|disk| (*disk, Upkeep::default()));
     let node = Arc::new(Node {
         settings,
+        upkeep: upkeep.collect(),
         disks,
         layout,
         metadata,
         metrics,
     });
-    let repairing = client.clone();
+    let mut work = background::start(&node, &client, &transport, host.as_ref());
     let follower = tokio::spawn({
         let node = Arc::clone(&node);
         async move { node.layout.follow(client).await }
-    });
-    let repairer = tokio::spawn({
-        let rate = node.settings.repair_bytes_per_second;
-        Repairer::new(repairing, transport, Arc::clone(&node), rate).run()
     });
     tracing::info!(name, %address, "storage node serves");
     let leaving = host.clone();
@@ -114,7 +113,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         tracing::info!("stopping");
         // A voter follows the layout from itself: its own long poll would keep the server open.
         follower.abort();
-        repairer.abort();
+        work.abort_all();
         if let Some(balancer) = balancer {
             balancer.abort();
         }

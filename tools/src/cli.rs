@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::admin::failover::FailoverArgs;
+use crate::admin::garbage::GarbageArgs;
 use crate::admin::metadata::MetadataArgs;
 use crate::admin::repair::RepairArgs;
 use crate::admin::tablets::TabletArgs;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Bench(Box<BenchArgs>),
     /// Show and change how buckets are cut into tablets, and which groups hold them
     Tablet(TabletArgs),
+    /// Show what waits to be removed, and find what uploads left behind
+    Garbage(GarbageArgs),
     /// Show what is to be repaired
     Repair(RepairArgs),
     /// Show and change who votes on metadata
@@ -169,6 +172,10 @@ mod tests {
             "riquet voter add 127.0.0.1:3 127.0.0.1:4",
             "riquet voter remove 3",
             "riquet voter replace 3 127.0.0.1:4",
+            "riquet repair check --json",
+            "riquet repair losses",
+            "riquet garbage status --json",
+            "riquet garbage sweep --older-than 60s",
             "riquet failover --yes",
             "riquet failover montpellier",
             "riquet metadata export f --json",

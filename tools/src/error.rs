@@ -77,6 +77,10 @@ pub(crate) enum Error {
     SurvivorUnclear(String),
     #[error("no voter answers")]
     NoVoterAnswers,
+    #[error("{disks} disks don't hold what the metadata says, or can't be asked")]
+    DisksDiffer { disks: usize },
+    #[error("{node}: {why}; the other disks did it")]
+    JobFailed { node: String, why: String },
     #[error("{0}")]
     NotPromotable(#[from] riquet_metadata::failover::NotPromotable),
     #[error("group {group} is not promoted: what its voters hold has changed; run this again")]

@@ -1,6 +1,7 @@
 //! The protocols between our processes.
 
 pub mod shard;
+pub mod upkeep;
 
 /// Answered with success by a storage node that serves; asks for no cluster or epoch.
 pub const HEALTH_PATH: &str = "/v1/health";

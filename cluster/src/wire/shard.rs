@@ -8,6 +8,7 @@
 //! | `GET /v1/disks/{disk}/shards/{shard}`, optional `range: bytes=a-b` of the payload | read | 200 or 206, [`DESCRIPTOR`], body |
 //! | `HEAD /v1/disks/{disk}/shards/{shard}` | is it there | 200, [`DESCRIPTOR`] |
 //! | `DELETE /v1/disks/{disk}/shards/{shard}` | forget durably | 204, also when it was not there |
+//! | `POST /v1/disks/{disk}/removals`, body = [`BlobList`] as CBOR | forget all shards of these blobs durably | 204; 429 while one is being written |
 //! | `GET /v1/disks/{disk}/shards?after={shard}&max={n}` | list in order of id | 200, [`ShardPage`] as CBOR |
 //! | `GET /v1/disks/{disk}/descriptors?after={shard}&max={n}` | the same with what their records say of them | 200, [`DescriptorPage`] as CBOR |
 //!
@@ -19,7 +20,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::Error;
-use crate::id::{Epoch, ShardId};
+use crate::id::{BlobId, Epoch, ShardId};
 use crate::layout::Pg;
 use crate::profile::ProfileId;
 
@@ -139,6 +140,17 @@ pub struct ShardPage {
     pub more: bool,
 }
 
+/// Blobs in one [`BlobList`], at most.
+pub const MAX_BLOBS: usize = 1000;
+
+/// Blobs of which a disk is to keep no shard.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BlobList {
+    /// At most [`MAX_BLOBS`].
+    #[n(0)]
+    pub blobs: Vec<BlobId>,
+}
+
 /// A shard as its disk holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct StoredShard {
@@ -224,7 +236,7 @@ impl ErrorCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{BlobId, ChunkId};
+    use crate::id::ChunkId;
 
     #[test]
     fn descriptors_travel_in_headers() {

@@ -7,19 +7,15 @@
 use std::collections::BTreeSet;
 
 use super::Batch;
-use crate::command::{GarbageKey, KeyOutcome};
+use crate::command::{Collected, KeyOutcome};
 use crate::id::{BlobId, BucketId, ObjectKey};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{BLOB_COMMIT_WINDOW_MS, EVICTIONS_PER_COMMAND};
 use crate::record::{
-    BlobRecord, BlobRef, BlobState, Content, Debt, DebtRecord, Garbage, Tombstone,
+    BlobRecord, BlobRef, BlobState, Content, Debt, DebtRecord, Garbage, Removal, RemovalRecord,
+    Tombstone,
 };
 use crate::store::{Reader, StoreError, scan};
-
-/// When a blob's id was made, ms since 1970: the first 48 bits of a UUIDv7.
-pub(crate) fn made_ms(blob: BlobId) -> u64 {
-    u64::try_from(blob.as_u128() >> 80).expect("48 bits fit")
-}
 
 impl Batch<'_> {
     /// The first blob of `content` that the group knows: committed, discarded or ruled out.
@@ -50,7 +46,7 @@ impl Batch<'_> {
     }
 
     fn is_too_old(&self, blob: BlobId) -> bool {
-        made_ms(blob).saturating_add(BLOB_COMMIT_WINDOW_MS) < self.header.clock_ms
+        blob.made_ms().saturating_add(BLOB_COMMIT_WINDOW_MS) < self.header.clock_ms
     }
 
     /// Commits the blobs of `content` for an object or upload, with what is owed of them.
@@ -149,15 +145,52 @@ impl Batch<'_> {
 
     pub(super) fn drop_garbage(
         &mut self,
-        entries: &[GarbageKey],
+        collected: &[Collected],
     ) -> Result<KeyOutcome, StoreError> {
-        for entry in entries {
+        for Collected { entry, left_at } in collected {
             let key = keys::garbage(entry.since_ms, entry.blob);
-            if self.state.get(&key)?.is_some() {
-                self.state.delete(key);
-                self.state.delete(keys::blob(entry.blob));
+            // Whoever drops an entry first says where shards are left.
+            if self.state.get(&key)?.is_none() {
+                continue;
+            }
+            self.state.delete(key);
+            self.state.delete(keys::blob(entry.blob));
+            for &disk in left_at {
+                let removal = Removal {
+                    disk,
+                    blob: entry.blob,
+                };
+                let since_ms = entry.since_ms;
+                self.state
+                    .put(keys::removal(&removal), &RemovalRecord { since_ms });
             }
         }
         Ok(KeyOutcome::GarbageDropped)
+    }
+
+    pub(super) fn strike_removals(
+        &mut self,
+        removals: &[Removal],
+    ) -> Result<KeyOutcome, StoreError> {
+        for removal in removals {
+            self.state.delete(keys::removal(removal));
+        }
+        Ok(KeyOutcome::RemovalsStruck)
+    }
+
+    pub(super) fn owe_shards(&mut self, debts: &[Debt]) -> Result<KeyOutcome, StoreError> {
+        let mut added = 0;
+        let since_ms = self.header.clock_ms;
+        for debt in debts {
+            let blob = keys::blob(debt.shard.chunk.blob);
+            let blob = self.state.record::<BlobRecord>(&blob)?;
+            let is_live = blob.is_some_and(|blob| blob.state == BlobState::Live);
+            let key = keys::debt(debt);
+            if is_live && self.state.get(&key)?.is_none() {
+                self.state.put(key, &DebtRecord { since_ms });
+                added += 1;
+            }
+        }
+        Ok(KeyOutcome::ShardsOwed { added })
     }
 }

@@ -62,6 +62,10 @@ pub struct Header {
     /// The restore that is under way, or was the last.
     #[n(9)]
     pub restore: Option<Restore>,
+    /// Since when the records are complete: the first command or the last restore, ms since 1970.
+    /// Of blobs that are older nothing follows from their not being known.
+    #[n(10)]
+    pub complete_since_ms: Option<u64>,
 }
 
 impl Header {
@@ -112,6 +116,8 @@ impl<'a> Batch<'a> {
         );
         self.header.applied = index;
         self.header.clock_ms = self.header.clock_ms.max(proposal.timestamp_ms);
+        let now_ms = self.header.clock_ms;
+        self.header.complete_since_ms.get_or_insert(now_ms);
         if let Command::Restore(command) = &proposal.command {
             return Ok(Outcome::Restore(self.restore(command)?));
         }
@@ -176,7 +182,9 @@ impl<'a> Batch<'a> {
             } => self.abort_upload(*bucket, key, *upload),
             KeyCommand::AbortBlob { blob, bucket, key } => self.abort_blob(*blob, *bucket, key),
             KeyCommand::RepayDebts { debts } => self.repay_debts(debts),
-            KeyCommand::DropGarbage { entries } => self.drop_garbage(entries),
+            KeyCommand::DropGarbage { collected } => self.drop_garbage(collected),
+            KeyCommand::StrikeRemovals { removals } => self.strike_removals(removals),
+            KeyCommand::OweShards { debts } => self.owe_shards(debts),
             KeyCommand::RecoverTablet(recover) => self.recover_tablet(recover),
             KeyCommand::RecoverObject { bucket, recover } => self.recover_object(*bucket, recover),
         }
@@ -208,7 +216,9 @@ fn must_remember(command: &Command) -> bool {
             | KeyCommand::RecoverTablet(_)
             | KeyCommand::AbortBlob { .. }
             | KeyCommand::RepayDebts { .. }
-            | KeyCommand::DropGarbage { .. } => false,
+            | KeyCommand::DropGarbage { .. }
+            | KeyCommand::StrikeRemovals { .. }
+            | KeyCommand::OweShards { .. } => false,
         },
     }
 }

@@ -18,7 +18,7 @@ use crate::limits::{PASSED_BUCKETS, SWEEP_RECORDS};
 use crate::query::RestoreState;
 use crate::record::{
     Account, BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Garbage, ObjectBody,
-    ObjectHead, Part, Tablet, Tombstone, Upload,
+    ObjectHead, Part, RemovalRecord, Tablet, Tombstone, Upload,
 };
 use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 
@@ -54,6 +54,7 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         }
         Family::Garbage => key.len() == 25,
         Family::Debt => keys::parse_debt(key).is_some(),
+        Family::Removal => keys::parse_removal(key).is_some(),
         Family::Bucket | Family::OwnedBucket | Family::Account => key.len() > 1,
     };
     if !key_fits {
@@ -73,6 +74,7 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Blob => reads::<BlobRecord>(key, value)?,
         Family::Tombstone => reads::<Tombstone>(key, value)?,
         Family::Debt => reads::<DebtRecord>(key, value)?,
+        Family::Removal => reads::<RemovalRecord>(key, value)?,
         Family::Outcome => reads::<Outcome>(key, value)?,
         Family::OutcomeOrder => reads::<Remembered>(key, value)?,
         Family::Bucket => reads::<Bucket>(key, value)?,
@@ -141,6 +143,7 @@ impl Batch<'_> {
                 if *all == blocks =>
             {
                 self.pass_over_lost_buckets();
+                self.header.complete_since_ms = Some(self.header.clock_ms);
                 RestorePhase::Done
             }
             // Taken already, or not its turn.

@@ -1,21 +1,20 @@
 //! How queries are answered from one consistent view of a group's records.
 
+mod blobs;
 mod list;
 mod tablets;
 
-use crate::id::{BlobId, BucketId, DiskId, GroupId, ObjectKey, UploadId};
+use crate::id::{BucketId, GroupId, ObjectKey, UploadId};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{PAGE_ITEMS, PARTS};
 use crate::machine::{ClusterRecord, bucket_of, read_header, restore_state, tablet_of};
 use crate::query::{
-    Answer, ClusterState, DEBTS_COUNTED, DebtCount, KeyAnswer, KeyQuery, ListedDebt, PartPage,
-    Query, SystemAnswer, SystemQuery,
+    Answer, ClusterState, KeyAnswer, KeyQuery, PartPage, Query, SystemAnswer, SystemQuery,
 };
 use crate::record::{
-    Account, BlobRecord, Change, Debt, DebtRecord, Garbage, ObjectHead, ObjectVersion, Tablet,
-    TabletState, Upload,
+    Account, BlobRecord, Change, ObjectHead, ObjectVersion, Tablet, TabletState, Upload,
 };
-use crate::store::{Reader, StoreError, damaged, decode, get, scan};
+use crate::store::{Reader, StoreError, decode, get, scan};
 
 /// Answers a query of `group`.
 ///
@@ -73,11 +72,11 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
 }
 
 fn bucket_by_id(view: &dyn Reader, id: BucketId) -> Result<SystemAnswer, StoreError> {
-    let was_allocated = id.0 >= 1 && id.0 <= read_header(view)?.last_bucket;
-    let bucket = bucket_of(view, id)?;
+    let header = read_header(view)?;
     Ok(SystemAnswer::BucketById {
-        bucket,
-        was_allocated,
+        bucket: bucket_of(view, id)?,
+        was_allocated: id.0 >= 1 && id.0 <= header.last_bucket,
+        complete_since_ms: header.complete_since_ms,
     })
 }
 
@@ -193,12 +192,24 @@ fn keys_query(view: &dyn Reader, query: &KeyQuery) -> Result<KeyAnswer, StoreErr
             after,
             max,
         } => KeyAnswer::Parts(parts(view, *bucket, key, *upload, *after, *max)?.map(Box::new)),
-        KeyQuery::DebtCounts => KeyAnswer::DebtCounts(debt_counts(view)?),
-        KeyQuery::ListDebts { disk, after, max } => debts(view, *disk, after.as_ref(), page(*max))?,
-        KeyQuery::ListGarbage { before_ms, max } => garbage(view, *before_ms, page(*max))?,
+        KeyQuery::DebtCounts => blobs::debt_counts(view)?,
+        KeyQuery::ListDebts { disk, after, max } => {
+            blobs::debts(view, *disk, after.as_ref(), page(*max))?
+        }
+        KeyQuery::AreOwed { debts } => blobs::are_owed(view, debts)?,
+        KeyQuery::ListGarbage {
+            before_ms,
+            after,
+            max,
+        } => blobs::garbage(view, *before_ms, after.as_ref(), page(*max))?,
+        KeyQuery::ListRemovals { disk, after, max } => {
+            blobs::removals(view, *disk, *after, page(*max))?
+        }
         KeyQuery::Blob { blob } => {
             KeyAnswer::Blob(get::<BlobRecord>(view, &keys::blob(*blob))?.map(Box::new))
         }
+        KeyQuery::ListBlobs { after, max } => blobs::blobs(view, *after, page(*max))?,
+        KeyQuery::KnownBlobs { blobs } => blobs::known(view, blobs)?,
         KeyQuery::Tablet { bucket, key } => {
             KeyAnswer::Tablet(tablet_of(view, *bucket, key.as_bytes())?.map(Box::new))
         }
@@ -277,73 +288,4 @@ fn parts(
         parts: parts.collect::<Result<_, _>>()?,
         more: found.len() > max,
     }))
-}
-
-fn debt_counts(view: &dyn Reader) -> Result<Vec<DebtCount>, StoreError> {
-    let from = keys::family(Family::Debt);
-    let to = end_of(&from);
-    let mut counts: Vec<DebtCount> = Vec::new();
-    let mut cursor = view.cursor(&to);
-    cursor.seek(&from)?;
-    let mut walked = 0;
-    while walked < DEBTS_COUNTED
-        && let Some((key, _)) = cursor.entry()
-        && key < to.as_slice()
-    {
-        let disk = parse_debt(key)?.disk;
-        match counts.last_mut() {
-            Some(last) if last.disk == disk => last.shards += 1,
-            _ => counts.push(DebtCount { disk, shards: 1 }),
-        }
-        walked += 1;
-        cursor.advance()?;
-    }
-    Ok(counts)
-}
-
-fn parse_debt(key: &[u8]) -> Result<Debt, StoreError> {
-    let malformed = || crate::codec::CodecError::Malformed("the key of a debt".to_owned());
-    keys::parse_debt(key).ok_or_else(|| damaged(key, malformed()))
-}
-
-fn debts(
-    view: &dyn Reader,
-    disk: Option<DiskId>,
-    after: Option<&Debt>,
-    max: usize,
-) -> Result<KeyAnswer, StoreError> {
-    let range = disk.map_or_else(|| keys::family(Family::Debt), keys::debts_of);
-    let from = after.map_or_else(|| range.clone(), |after| following(keys::debt(after)));
-    let found = scan(view, &from.max(range.clone()), &end_of(&range), max + 1)?;
-    let mut debts = Vec::with_capacity(found.len());
-    for (key, value) in found.iter().take(max) {
-        let debt = parse_debt(key)?;
-        debts.push(ListedDebt {
-            since_ms: decode::<DebtRecord>(key, value)?.since_ms,
-            blob: get(view, &keys::blob(blob_of(&debt)))?,
-            debt,
-        });
-    }
-    Ok(KeyAnswer::Debts {
-        debts,
-        more: found.len() > max,
-    })
-}
-
-fn blob_of(debt: &Debt) -> BlobId {
-    debt.shard.chunk.blob
-}
-
-fn garbage(view: &dyn Reader, before_ms: u64, max: usize) -> Result<KeyAnswer, StoreError> {
-    let from = keys::family(Family::Garbage);
-    let to = keys::garbage(before_ms, BlobId::from_u128(0));
-    let found = scan(view, &from, &to, max + 1)?;
-    let entries = found
-        .iter()
-        .take(max)
-        .map(|(key, value)| decode::<Garbage>(key, value));
-    Ok(KeyAnswer::Garbage {
-        entries: entries.collect::<Result<_, _>>()?,
-        more: found.len() > max,
-    })
 }

@@ -1,5 +1,7 @@
 //! Repair: a node makes anew what its disks are owed.
 //!
+//! What a disk lost of what it had is found by comparison ([`losses`]) and noted as debts too.
+//!
 //! A commit that went on without a shard wrote down which disk is owed it. The disk's own node pays:
 //! it alone stores there, so nobody else must be agreed with, and what it reads and writes is paced
 //! by one rate. A shard is rebuilt from others of its chunk ([`rebuild`]), stored, and its debt struck.
@@ -7,32 +9,34 @@
 //! Each step may be repeated after a crash: a shard that is there already is not made again, and a
 //! debt is struck only for a shard that is durable or that nothing needs.
 
-mod pace;
+mod backlog;
+mod losses;
 mod rebuild;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use riquet_cluster::codecs::Codecs;
-use riquet_cluster::id::{DiskId, RequestId};
+use riquet_cluster::id::RequestId;
 use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::transport::Transport;
-use riquet_metadata::query::ListedDebt;
 use riquet_metadata::record::{BlobRecord, BlobState, Debt};
-use riquet_metadata::{Client, GroupId};
+use riquet_metadata::{BlobFate, Client, GroupId};
 
+use crate::pace::Pace;
 use crate::server::{DiskSlot, Node};
-use crate::store::{DiskHealth, ShardStore};
-use pace::Pace;
+use backlog::{Owed, backlog};
+pub use losses::find_losses;
 use rebuild::{Rebuild, RebuildError, Turn};
 
 /// How long a node waits before it looks again whether its disks are owed anything.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Debts of one page: of as many blobs the state is looked up together.
+/// Debts that are paid before any of them is struck: what a crash has looked at again.
 const PAGE: u32 = 256;
 
 /// Shards being rebuilt at once on a node: enough to hide the disks' and the network's latency.
@@ -105,76 +109,43 @@ impl Repairer {
         }
     }
 
+    /// Pays what is owed now, the most urgent first.
     async fn pay_all(&self, layout: &Layout, turn: Turn) -> Result<Look, riquet_metadata::Error> {
-        let groups = self.client.cluster().await?.key_groups;
         let mut look = Look::default();
-        for group in GroupId::keys(groups) {
-            for (disk, slot) in &self.node.disks {
-                let DiskSlot::Open(store) = slot else {
-                    continue;
-                };
-                let stats = store.stats();
-                if stats.is_ok_and(|stats| stats.health == DiskHealth::Online) {
-                    let of_disk = self.pay(layout, turn, group, *disk, store).await?;
-                    look.paid += of_disk.paid;
-                    look.left_to_neighbours += of_disk.left_to_neighbours;
+        let mut backlog = backlog(&self.client, layout, &self.node).await?;
+        while !backlog.is_empty() {
+            let batch = backlog.split_off(backlog.len().saturating_sub(PAGE as usize));
+            let settled: Vec<(GroupId, Settled)> = stream::iter(batch.into_iter().rev())
+                .map(async |owed| {
+                    let settled = self.settle(layout, turn, &owed).await;
+                    (owed.group, settled)
+                })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            let mut paid: BTreeMap<GroupId, Vec<Debt>> = BTreeMap::new();
+            for (group, settled) in settled {
+                match settled {
+                    Settled::Paid(debt) => paid.entry(group).or_default().push(debt),
+                    Settled::Neighbour => look.left_to_neighbours += 1,
+                    Settled::Left => {}
                 }
+            }
+            for (group, debts) in paid {
+                look.paid += debts.len();
+                self.client.repay_debts(group, debts).await?;
             }
         }
         Ok(look)
     }
 
-    /// Pays what a group's blobs owe to a disk, page after page.
-    async fn pay(
-        &self,
-        layout: &Layout,
-        turn: Turn,
-        group: GroupId,
-        disk: DiskId,
-        store: &ShardStore,
-    ) -> Result<Look, riquet_metadata::Error> {
-        let mut look = Look::default();
-        let mut after = None;
-        loop {
-            let (debts, more) = self
-                .client
-                .list_debts(group, Some(disk), after, PAGE)
-                .await?;
-            after = debts.last().map(|listed| listed.debt.clone());
-            let settled: Vec<Settled> = stream::iter(debts)
-                .map(|listed| self.settle(layout, turn, group, store, listed))
-                .buffer_unordered(AT_ONCE)
-                .collect()
-                .await;
-            let mut paid = Vec::new();
-            for settled in settled {
-                match settled {
-                    Settled::Paid(debt) => paid.push(debt),
-                    Settled::Neighbour => look.left_to_neighbours += 1,
-                    Settled::Left => {}
-                }
-            }
-            look.paid += paid.len();
-            if !paid.is_empty() {
-                self.client.repay_debts(group, paid).await?;
-            }
-            if !more {
-                return Ok(look);
-            }
-        }
-    }
-
-    async fn settle(
-        &self,
-        layout: &Layout,
-        turn: Turn,
-        group: GroupId,
-        store: &ShardStore,
-        listed: ListedDebt,
-    ) -> Settled {
-        let ListedDebt { debt, blob, .. } = listed;
-        let Some(blob) = blob.filter(is_live) else {
+    async fn settle(&self, layout: &Layout, turn: Turn, owed: &Owed) -> Settled {
+        let (group, debt) = (owed.group, owed.debt.clone());
+        let Some(blob) = &owed.blob else {
             return Settled::Paid(debt);
+        };
+        let Some(DiskSlot::Open(store)) = self.node.disks.get(&debt.disk) else {
+            return Settled::Left;
         };
         let rebuild = Rebuild {
             nodes: NodeClient::new(self.transport.clone(), layout.cluster),
@@ -200,20 +171,33 @@ impl Repairer {
         // Its blob may have become garbage since the page was read. The collector may have removed
         // its shards before this one came, and would not look here again.
         match self.client.blob(group, debt.shard.chunk.blob).await {
-            Ok(Some(blob)) if is_live(&blob) => Settled::Paid(debt),
-            // It may have moved to another group with its tablet, and the debt with it.
-            Ok(None) | Err(_) => Settled::Left,
-            Ok(Some(_)) => match store.delete(debt.shard).await {
-                Ok(_) => Settled::Paid(debt),
-                Err(error) => {
-                    tracing::warn!(shard = %debt.shard, %error, "a needless shard stays");
-                    Settled::Left
+            Ok(Some(blob)) if is_live(&blob) => return Settled::Paid(debt),
+            Ok(Some(_)) => {}
+            // Collected already, or moved to another group with its tablet, and the debt with it.
+            Ok(None) => {
+                let fate = self
+                    .client
+                    .abort_blob(blob.bucket, &blob.key, debt.shard.chunk.blob);
+                match fate.await {
+                    Ok(BlobFate::Aborted) => {}
+                    Ok(BlobFate::Committed | BlobFate::OlderThanRecords) | Err(_) => {
+                        return Settled::Left;
+                    }
                 }
-            },
+            }
+            Err(_) => return Settled::Left,
+        }
+        match store.delete(debt.shard).await {
+            Ok(_) => Settled::Paid(debt),
+            Err(error) => {
+                tracing::warn!(shard = %debt.shard, %error, "a needless shard stays");
+                Settled::Left
+            }
         }
     }
 }
 
+/// Whether its shards are needed.
 fn is_live(blob: &BlobRecord) -> bool {
     blob.state == BlobState::Live
 }

@@ -27,8 +27,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::pace::Pace;
 use crate::error::Error;
+use crate::pace::Pace;
 use crate::store::ShardStore;
 
 /// How long a cell is waited for before another shard takes its place.

@@ -1,8 +1,11 @@
 //! A request line, parsed once.
 
+use std::time::Duration;
+
 use http::{Method, Uri};
 use riquet_cluster::id::{DiskId, ShardId};
 use riquet_cluster::wire::shard::{ErrorCode, MAX_DESCRIPTOR_PAGE, MAX_PAGE};
+use riquet_cluster::wire::upkeep::JobKind;
 
 use super::answer::Refusal;
 
@@ -11,6 +14,12 @@ use super::answer::Refusal;
 pub(super) enum Endpoint {
     Health,
     Metrics,
+    Upkeep,
+    BeginJob {
+        disk: DiskId,
+        job: JobKind,
+        older_than: Duration,
+    },
     Shard(ShardCall),
 }
 
@@ -29,6 +38,7 @@ pub(super) enum ShardAction {
     Delete(ShardId),
     List { after: Option<ShardId>, max: usize },
     Describe { after: Option<ShardId>, max: usize },
+    RemoveBlobs,
 }
 
 impl Endpoint {
@@ -38,6 +48,12 @@ impl Endpoint {
         match (method, &segments[..]) {
             (&Method::GET | &Method::HEAD, ["v1", "health"]) => Ok(Self::Health),
             (&Method::GET, ["metrics"]) => Ok(Self::Metrics),
+            (&Method::GET, ["v1", "upkeep"]) => Ok(Self::Upkeep),
+            (&Method::POST, ["v1", "disks", disk, "jobs", job]) => Ok(Self::BeginJob {
+                disk: parse(disk)?,
+                job: JobKind::from_word(job).ok_or_else(|| Refusal::malformed("no such job"))?,
+                older_than: parse_age(uri.query().unwrap_or_default())?,
+            }),
             (_, ["v1", "disks", disk, "shards"]) if method == Method::GET => {
                 let (after, max) = parse_page(uri.query().unwrap_or_default(), MAX_PAGE)?;
                 Ok(Self::Shard(ShardCall {
@@ -53,6 +69,10 @@ impl Endpoint {
                     action: ShardAction::Describe { after, max },
                 }))
             }
+            (&Method::POST, ["v1", "disks", disk, "removals"]) => Ok(Self::Shard(ShardCall {
+                disk: parse(disk)?,
+                action: ShardAction::RemoveBlobs,
+            })),
             (_, ["v1", "disks", disk, "shards", shard]) => {
                 let shard = parse(shard)?;
                 let action = match *method {
@@ -76,6 +96,8 @@ impl Endpoint {
         match self {
             Self::Health => "health",
             Self::Metrics => "metrics",
+            Self::Upkeep => "upkeep",
+            Self::BeginJob { .. } => "begin-job",
             Self::Shard(call) => match call.action {
                 ShardAction::Put(_) => "put",
                 ShardAction::Get(_) => "get",
@@ -83,6 +105,7 @@ impl Endpoint {
                 ShardAction::Delete(_) => "delete",
                 ShardAction::List { .. } => "list",
                 ShardAction::Describe { .. } => "describe",
+                ShardAction::RemoveBlobs => "remove-blobs",
             },
         }
     }
@@ -103,6 +126,16 @@ fn parse_page(query: &str, largest: usize) -> Result<(Option<ShardId>, usize), R
         }
     }
     Ok((after, max.clamp(1, largest)))
+}
+
+/// How old what a job looks at must be.
+fn parse_age(query: &str) -> Result<Duration, Refusal> {
+    let Some(seconds) = query.strip_prefix("older_than_s=") else {
+        return Err(Refusal::malformed("older_than_s is missing"));
+    };
+    let seconds = seconds.parse();
+    let seconds = seconds.map_err(|_| Refusal::malformed("older_than_s is a number"))?;
+    Ok(Duration::from_secs(seconds))
 }
 
 fn parse<T: std::str::FromStr<Err = riquet_cluster::Error>>(text: &str) -> Result<T, Refusal> {

@@ -7,6 +7,7 @@ mod shards;
 mod status;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -31,6 +32,7 @@ use tokio::sync::Semaphore;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::store::ShardStore;
+use crate::upkeep::Upkeep;
 use answer::AnswerBody;
 use endpoint::Endpoint;
 pub use layout::NodeLayout;
@@ -71,6 +73,8 @@ pub struct Node {
     pub settings: Settings,
     /// The disks that the settings name.
     pub disks: BTreeMap<DiskId, DiskSlot>,
+    /// The background work on each of them.
+    pub upkeep: BTreeMap<DiskId, Upkeep>,
     /// What is known of the cluster's layout.
     pub layout: NodeLayout,
     /// The metadata groups, with role `meta`.
@@ -163,6 +167,12 @@ async fn answer_node(node: &Arc<Node>, request: Request<Incoming>) -> Response<A
     let answer = match endpoint {
         Ok(Endpoint::Health) => Ok(status::health(node)),
         Ok(Endpoint::Metrics) => Ok(status::metrics(node)),
+        Ok(Endpoint::Upkeep) => Ok(upkeep::report(node)),
+        Ok(Endpoint::BeginJob {
+            disk,
+            job,
+            older_than,
+        }) => upkeep::begin(node, request.headers(), disk, job, older_than),
         Ok(Endpoint::Shard(call)) => Box::pin(shards::serve(node, call, request)).await,
         Err(refusal) => Err(refusal),
     };

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::Incoming;
 use riquet_cluster::id::{DiskId, ShardId};
-use riquet_cluster::wire::shard::{DESCRIPTOR, ErrorCode, ShardDescriptor};
+use riquet_cluster::wire::shard::{BlobList, DESCRIPTOR, ErrorCode, MAX_BLOBS, ShardDescriptor};
 
 use super::answer::{AnswerBody, Refusal, document, empty};
 use super::endpoint::{ShardAction, ShardCall};
@@ -21,6 +21,9 @@ use crate::store::{ShardReader, ShardStore, Stored};
 
 /// A sender that is silent for this long is given up, so that its reservation ends.
 const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of a list of blobs, at most.
+const MAX_LIST_BYTES: usize = 64 * 1024;
 
 type Answer = Result<Response<AnswerBody>, Refusal>;
 
@@ -42,6 +45,20 @@ pub(super) async fn serve(node: &Node, call: ShardCall, request: Request<Incomin
             let page = store.list(after, max).await?;
             let bytes = minicbor::to_vec(page).expect("encoding into memory does not fail");
             Ok(document("application/cbor", bytes))
+        }
+        ShardAction::RemoveBlobs => {
+            let body = Limited::new(request.into_body(), MAX_LIST_BYTES).collect();
+            let body = tokio::time::timeout(BODY_IDLE_TIMEOUT, body).await;
+            let body = body.map_err(|_| Refusal::malformed("the list stopped coming"))?;
+            let body = body.map_err(|error| Refusal::malformed(error.to_string()))?;
+            let list: BlobList = minicbor::decode(&body.to_bytes())
+                .map_err(|_| Refusal::malformed("not a list of blobs"))?;
+            if list.blobs.len() > MAX_BLOBS {
+                return Err(Refusal::malformed("too many blobs"));
+            }
+            let removed = store.remove_blobs(&list.blobs).await?;
+            metrics::counter!("riquet_node_removed_shards_total").increment(removed);
+            Ok(empty(StatusCode::NO_CONTENT))
         }
         ShardAction::Describe { after, max } => {
             let page = store.describe_page(after, max).await?;

@@ -62,6 +62,8 @@ impl Running {
             fault_file: None,
             segment_bytes: None,
             repair_bytes_per_second: 1 << 30,
+            garbage_grace_seconds: 0,
+            orphan_age_seconds: 3600,
             write_buffer_bytes: 8 << 20,
             read_buffer_bytes: 8 << 20,
             key_groups: 1,
@@ -81,6 +83,7 @@ impl Running {
         let node = Arc::new(Node {
             settings,
             disks: disks.into_iter().collect(),
+            upkeep: BTreeMap::new(),
             layout: NodeLayout::default(),
             metadata: Some(Metadata {
                 service: MetadataService::new(host.clone()),

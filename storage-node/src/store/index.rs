@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::{Buf, BufMut};
-use riquet_cluster::id::{Epoch, ShardId};
+use riquet_cluster::id::{BlobId, Epoch, ShardId};
 use riquet_cluster::layout::Pg;
 use riquet_cluster::profile::ProfileId;
 use rocksdb::{
@@ -92,6 +92,17 @@ impl Entry {
             },
         })
     }
+}
+
+/// A blob of which a disk holds shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldBlob {
+    /// The blob.
+    pub blob: BlobId,
+    /// One of the shards.
+    pub shard: ShardId,
+    /// When the last of them was written, by the node's clock, ms since 1970.
+    pub written_ms: u64,
 }
 
 /// What of a segment is still stored.
@@ -261,10 +272,51 @@ impl Index {
             // The smallest key above `after`.
             start.push(0);
         }
+        self.shards(&start, vec![SHARD + 1], limit)
+    }
+
+    /// Up to `limit` shards of a blob, in the order of their ids.
+    pub(super) fn of_blob(&self, blob: BlobId, limit: usize) -> Result<Vec<ShardId>, Error> {
+        let prefix = [&[SHARD][..], &blob.to_bytes()].concat();
+        // No key of the blob is this long.
+        let end = [&prefix[..], &[0xFF; ShardId::LEN]].concat();
+        self.shards(&prefix, end, limit)
+    }
+
+    /// Up to `max` blobs from `from` on, in the order of their ids.
+    pub(super) fn blobs(&self, from: BlobId, max: usize) -> Result<Vec<HeldBlob>, Error> {
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound([SHARD + 1]);
+        let mut shards = self.db.raw_iterator_opt(options);
+        shards.seek([&[SHARD][..], &from.to_bytes()].concat());
+        let mut blobs: Vec<HeldBlob> = Vec::with_capacity(max);
+        while let Some((key, value)) = shards.item() {
+            let id = <[u8; ShardId::LEN]>::try_from(&key[1..]).map_err(|_| Error::IndexEntry)?;
+            let shard = ShardId::from_bytes(id);
+            let written_ms = Entry::decode(value)?.written_ms;
+            let is_full = blobs.len() == max;
+            match blobs.last_mut() {
+                Some(last) if last.blob == shard.chunk.blob => {
+                    last.written_ms = last.written_ms.max(written_ms);
+                }
+                _ if is_full => break,
+                _ => blobs.push(HeldBlob {
+                    blob: shard.chunk.blob,
+                    shard,
+                    written_ms,
+                }),
+            }
+            shards.next();
+        }
+        shards.status()?;
+        Ok(blobs)
+    }
+
+    fn shards(&self, start: &[u8], end: Vec<u8>, limit: usize) -> Result<Vec<ShardId>, Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(end);
         self.db
-            .iterator_opt(IteratorMode::From(&start, Direction::Forward), options)
+            .iterator_opt(IteratorMode::From(start, Direction::Forward), options)
             .take(limit)
             .map(|pair| {
                 let (key, _) = pair?;

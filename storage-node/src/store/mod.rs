@@ -15,9 +15,11 @@ mod crash_tests;
 mod env;
 mod identity;
 mod index;
+mod progress;
 mod reader;
 mod record;
 mod recovery;
+mod removal;
 mod segment;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,7 +34,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use riquet_cluster::id::{DiskId, ShardId};
+use riquet_cluster::id::{BlobId, DiskId, ShardId};
 use riquet_cluster::wire::shard::{
     DescriptorPage, MAX_DESCRIPTOR_PAGE, MAX_PAGE, ShardDescriptor, ShardPage,
 };
@@ -41,7 +43,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::error::{Error, IoContext};
 use buffer::BufferPool;
 pub use env::{BLOCK_BYTES, Env, EnvFile, OsEnv, Space};
+pub use index::HeldBlob;
 use index::{Index, Live};
+pub use progress::Progress;
 pub use reader::ShardReader;
 use segment::Log;
 pub use writer::{ShardWriter, Stored};
@@ -170,6 +174,7 @@ pub struct ShardStore {
     path: PathBuf,
     env: Arc<dyn Env>,
     shared: Arc<Shared>,
+    progress: Mutex<Progress>,
     commits: Option<mpsc::Sender<commit::Request>>,
     commit_thread: Option<JoinHandle<()>>,
 }
@@ -181,6 +186,7 @@ impl ShardStore {
     /// [`Error::WrongDisk`] for a folder that is not this disk; [`Error::Io`], [`Error::Index`].
     pub fn open(env: Arc<dyn Env>, options: &StoreOptions) -> Result<Self, Error> {
         identity::check_or_format(&*env, &options.path, options.disk)?;
+        let progress = Progress::load(&*env, &options.path);
         let recovered = recovery::recover(Arc::clone(&env), options)?;
         let shared = Arc::new(Shared {
             log: Arc::new(recovered.log),
@@ -201,6 +207,7 @@ impl ShardStore {
             path: options.path.clone(),
             env,
             shared,
+            progress: Mutex::new(progress),
             commits: Some(commits),
             commit_thread: Some(commit_thread),
         })
@@ -222,6 +229,15 @@ impl ShardStore {
     /// [`Error::DiskFailed`], [`Error::Stopped`].
     pub async fn begin(&self, descriptor: ShardDescriptor) -> Result<ShardWriter, Error> {
         ShardWriter::begin(Arc::clone(&self.shared), self.commits().clone(), descriptor).await
+    }
+
+    /// Whether the index has a shard, and its segment is there.
+    ///
+    /// # Errors
+    /// [`Error::Index`], [`Error::IndexEntry`].
+    pub fn has(&self, id: &ShardId) -> Result<bool, Error> {
+        let entry = self.shared.index.get(id)?;
+        Ok(entry.is_some_and(|entry| self.shared.log.segment(entry.segment).is_some()))
     }
 
     /// Begins to read a range of a shard's payload, or all of it.
@@ -270,6 +286,15 @@ impl ShardStore {
         .await
     }
 
+    /// Up to `max` blobs from `from` on of which the disk holds shards, in order of id.
+    ///
+    /// # Errors
+    /// [`Error::Index`], [`Error::IndexEntry`].
+    pub async fn blobs_from(&self, from: BlobId, max: usize) -> Result<Vec<HeldBlob>, Error> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.index.blobs(from, max)).await
+    }
+
     /// Up to `max` (at most [`MAX_DESCRIPTOR_PAGE`]) shards after `after`, in order of id, with what
     /// their records say of them.
     ///
@@ -282,6 +307,11 @@ impl ShardStore {
     ) -> Result<DescriptorPage, Error> {
         let max = max.clamp(1, MAX_DESCRIPTOR_PAGE);
         reader::describe_page(Arc::clone(&self.shared), after, max).await
+    }
+
+    /// Whether the disk takes writes.
+    pub fn health(&self) -> DiskHealth {
+        self.shared.health()
     }
 
     /// The disk's figures.

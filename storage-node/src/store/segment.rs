@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use riquet_cluster::id::ShardId;
+use riquet_cluster::id::{BlobId, ShardId};
 
 use super::env::{Env, EnvFile};
 use super::index::Mark;
@@ -129,6 +129,13 @@ impl Log {
             log: Arc::clone(self),
             id,
         })
+    }
+
+    /// Whether a shard of one of these blobs is being written.
+    pub(super) fn is_writing_any(&self, blobs: &[BlobId]) -> bool {
+        let state = self.lock();
+        let mut writing = state.writing.iter();
+        writing.any(|id| blobs.contains(&id.chunk.blob))
     }
 
     /// Reserves without any I/O; `None` if the active segment is too full.

@@ -29,7 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// The folders that are a node's disks.
-fn disks(cluster: &Cluster, node: &str) -> Result<Vec<PathBuf>, Failed> {
+pub(crate) fn disks(cluster: &Cluster, node: &str) -> Result<Vec<PathBuf>, Failed> {
     let mut disks = Vec::new();
     for entry in std::fs::read_dir(cluster.dir().join("data").join(node))? {
         let path = entry?.path();

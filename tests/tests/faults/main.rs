@@ -10,6 +10,7 @@ use riquet_tests::{skip, suite};
 mod backup;
 mod damage;
 mod failover;
+mod garbage;
 mod gateways;
 mod memory;
 mod metrics;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             restarts::trials(),
             damage::trials(),
             repair::trials(),
+            garbage::trials(),
             failover::trials(),
             voters::trials(),
             tablets::trials(),

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Failed, Trial};
 use riquet_tests::cluster::{Cluster, Site};
 
+use crate::damage::disks;
+use crate::garbage::await_settled;
 use crate::objects::Objects;
 use crate::{metrics, trial};
 
@@ -17,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("repair::a_site_catches_up", a_site_catches_up),
         trial("repair::a_node_catches_up", a_node_catches_up),
+        trial("repair::empty_disks_are_filled", empty_disks_are_filled),
         trial(
             "repair::needless_debts_are_struck",
             needless_debts_are_struck,
@@ -94,6 +97,57 @@ fn a_node_catches_up(cluster: &Cluster) -> Result<(), Failed> {
     cluster.kill_site(Site::Montpellier)?;
     cluster.kill(&["toulouse-3", "toulouse-6"])?;
     objects.verify(&cluster.s3(Site::Toulouse))
+}
+
+/// The loss of a site and as many disks of the other as it can lose: everything reads, and new disks
+/// in their place are filled by their own site alone.
+fn empty_disks_are_filled(cluster: &Cluster) -> Result<(), Failed> {
+    const LOST: [&str; 2] = ["toulouse-3", "toulouse-6"];
+    let s3 = cluster.s3(Site::Toulouse);
+    let mut objects = Objects::in_new_bucket(&s3, "repair")?;
+    objects.put_all_shapes(&s3, "everywhere", 1)?;
+    let all = await_settled(cluster)?;
+    cluster.kill_site(Site::Montpellier)?;
+    cluster.kill(&LOST)?;
+    objects.verify(&s3)?;
+    for node in LOST {
+        for disk in disks(cluster, node)? {
+            std::fs::remove_dir_all(disk)?;
+        }
+    }
+    cluster.start_again(&LOST)?;
+    // One disk a node, one shard of each chunk on a disk.
+    let lost = all / 12 * LOST.len() as u64;
+    await_repaired(cluster, Site::Toulouse, lost)?;
+    await_repair(cluster)?;
+    // The two that are well take their turn.
+    cluster.kill(&["toulouse-4", "toulouse-5"])?;
+    objects.verify(&s3)?;
+    cluster.start_again(&["toulouse-4", "toulouse-5"])?;
+    let far = read_from(cluster, Site::Toulouse, "elsewhere")?;
+    if far != 0.0 {
+        return Err(format!("{far} bytes came from a lost site").into());
+    }
+    cluster.start_site(Site::Montpellier)?;
+    assert_eq!(await_settled(cluster)?, all);
+    objects.verify(&cluster.s3(Site::Montpellier))
+}
+
+/// Waits until a site's nodes have made so many shards.
+fn await_repaired(cluster: &Cluster, site: Site, shards: u64) -> Result<(), Failed> {
+    let since = Instant::now();
+    loop {
+        let repaired = metrics::sum_of_nodes(cluster, site, |labelled| {
+            labelled == "riquet_node_repaired_shards_total"
+        })?;
+        if repaired >= shards as f64 {
+            return Ok(());
+        }
+        if since.elapsed().as_secs() > REPAIR_TIMEOUT_S {
+            return Err(format!("{repaired} of {shards} shards were made").into());
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 /// What was removed again before its disk came back is not made for it.

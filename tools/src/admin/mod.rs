@@ -1,12 +1,15 @@
-//! Commands for operators, which speak to the voters on a cluster's metadata.
+//! Commands for operators, which speak to the voters on a cluster's metadata and to its nodes.
 
 mod backup;
+mod check;
 pub(crate) mod failover;
+pub(crate) mod garbage;
 pub(crate) mod metadata;
 mod rebuild;
 pub(crate) mod repair;
 mod status;
 pub(crate) mod tablets;
+mod upkeep;
 pub(crate) mod voters;
 
 use std::io::{IsTerminal, Write};

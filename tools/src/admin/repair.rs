@@ -1,14 +1,17 @@
-//! `riquet repair status`: what the disks are owed.
+//! `riquet repair`: what the disks are owed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use riquet_cluster::layout::Layout;
+use riquet_cluster::wire::upkeep::JobKind;
 use riquet_metadata::Client;
 use riquet_metadata::query::DebtCount;
 use serde::Serialize;
 
-use super::ClusterArgs;
+use super::upkeep::run_everywhere;
+use super::{ClusterArgs, check};
 use crate::error::Error;
 use crate::output;
 
@@ -29,6 +32,14 @@ enum RepairCommand {
     ///
     /// The nodes pay by themselves, from the shards of the disk's own site where it has enough.
     Status,
+    /// Compare what every disk holds with what the metadata says, shard by shard
+    ///
+    /// Uploads that are under way, and changes made meanwhile, show as differences.
+    Check,
+    /// Look for what disks lost of what they had, on all disks, now, and note it as owed
+    ///
+    /// Disks do this by themselves when they come up empty, and with every scrub.
+    Losses,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,7 +55,14 @@ struct DiskRow {
 /// Runs the command.
 pub(crate) async fn run(args: RepairArgs) -> Result<(), Error> {
     let client = args.cluster.client()?;
-    let RepairCommand::Status = args.command;
+    match args.command {
+        RepairCommand::Status => {}
+        RepairCommand::Check => return check::run(&client, args.json).await,
+        RepairCommand::Losses => {
+            let layout = client.cluster().await?.layout;
+            run_everywhere(&layout, JobKind::Losses, Duration::ZERO).await?;
+        }
+    }
     let rows = rows(&client).await?;
     output::print(&rows, args.json, |rows| table(rows));
     Ok(())

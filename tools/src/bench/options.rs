@@ -141,7 +141,8 @@ fn parse_size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "one PUT takes at most 5 GiB".into())
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// A time such as `10s`, `5m` or `24h`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text)?;
     let factor_ms = match unit {
         "ms" => 1,

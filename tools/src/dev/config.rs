@@ -16,6 +16,12 @@ pub(crate) const REGION: &str = "us-east-1";
 /// Hosts whose subdomains are buckets. `localhost` and its subdomains resolve to this machine.
 const BASE_DOMAINS: [&str; 2] = ["s3.localhost", "localhost"];
 
+/// How long a development cluster leaves garbage to its readers: short enough to be seen to go.
+const GARBAGE_GRACE_SECONDS: u64 = 10;
+
+/// Age at which it takes shards without a commit for orphans.
+const ORPHAN_AGE_SECONDS: u64 = 15 * 60;
+
 #[derive(Debug, Serialize)]
 struct StorageNodeConfig<'a> {
     name: &'a str,
@@ -25,6 +31,8 @@ struct StorageNodeConfig<'a> {
     data_dir: PathBuf,
     metadata: Vec<String>,
     fault_file: PathBuf,
+    garbage_grace_seconds: u64,
+    orphan_age_seconds: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     disks: Vec<DiskConfig>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -75,6 +83,8 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             data_dir: folder.data_dir(name),
             metadata,
             fault_file,
+            garbage_grace_seconds: GARBAGE_GRACE_SECONDS,
+            orphan_age_seconds: ORPHAN_AGE_SECONDS,
             disks: member
                 .disks
                 .iter()

@@ -97,7 +97,10 @@ fn garbage_and_debts_are_kept_until_struck() {
         blob: blob(1, 10).id,
     };
     machine.run(KeyCommand::DropGarbage {
-        entries: vec![entry],
+        collected: vec![Collected {
+            entry,
+            left_at: Vec::new(),
+        }],
     });
     assert!(machine.garbage().is_empty());
     let (debts, _) = list(&machine, None);
@@ -109,4 +112,125 @@ fn garbage_and_debts_are_kept_until_struck() {
         machine.ask(KeyQuery::DebtCounts),
         KeyAnswer::DebtCounts(Vec::new())
     );
+}
+
+#[test]
+fn garbage_is_listed_from_an_entry_on() {
+    let mut machine = Machine::keys();
+    for n in 1..=3 {
+        machine.put(put("k", 1, blobs(n, 10)));
+        machine.now_ms += 1;
+    }
+    machine.put(put("k", 1, inline("x")));
+    let page = |after, max| {
+        let query = KeyQuery::ListGarbage {
+            before_ms: u64::MAX,
+            after,
+            max,
+        };
+        match machine.ask(query) {
+            KeyAnswer::Garbage { entries, more } => (entries, more),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, more) = page(None, 2);
+    assert_eq!((first.len(), more), (2, true));
+    let last = GarbageKey {
+        since_ms: first[1].since_ms,
+        blob: first[1].blob.id,
+    };
+    let (rest, more) = page(Some(last), 2);
+    assert_eq!((rest.len(), more), (1, false));
+    assert_eq!(rest[0].blob.id, blob(3, 10).id);
+}
+
+#[test]
+fn a_removal_is_noted_with_the_entry_that_is_dropped() {
+    let mut machine = Machine::keys();
+    machine.put(put("k", 1, blobs(1, 10)));
+    machine.put(put("k", 1, inline("x")));
+    let disk = DiskId::from_u128(7);
+    let drop = |left_at: &[DiskId]| KeyCommand::DropGarbage {
+        collected: vec![Collected {
+            entry: GarbageKey {
+                since_ms: START_MS,
+                blob: blob(1, 10).id,
+            },
+            left_at: left_at.to_vec(),
+        }],
+    };
+    let removals = |machine: &Machine, disk| {
+        let query = KeyQuery::ListRemovals {
+            disk,
+            after: None,
+            max: 10,
+        };
+        match machine.ask(query) {
+            KeyAnswer::Removals { removals, more } => {
+                assert!(!more);
+                removals
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    machine.run(drop(&[disk]));
+    // A second collector comes too late to say more.
+    machine.run(drop(&[DiskId::from_u128(8)]));
+    let removal = Removal {
+        disk,
+        blob: blob(1, 10).id,
+    };
+    assert_eq!(removals(&machine, disk), [removal]);
+    assert_eq!(removals(&machine, DiskId::from_u128(8)), []);
+    machine.run(KeyCommand::StrikeRemovals {
+        removals: vec![removal],
+    });
+    assert_eq!(removals(&machine, disk), []);
+}
+
+#[test]
+fn only_live_blobs_come_to_be_owed() {
+    let mut machine = Machine::keys();
+    machine.put(put("live", 1, blobs(1, 10)));
+    machine.put(put("dead", 1, blobs(2, 10)));
+    machine.put(put("dead", 1, inline("x")));
+    let debt = |n| Debt {
+        disk: DiskId::from_u128(1),
+        shard: ShardId {
+            chunk: crate::id::ChunkId {
+                blob: blob(n, 10).id,
+                seq: 0,
+            },
+            index: 4,
+        },
+    };
+    let owe = || KeyCommand::OweShards {
+        debts: vec![debt(1), debt(2), debt(3)],
+    };
+    assert_eq!(machine.run(owe()), KeyOutcome::ShardsOwed { added: 1 });
+    assert_eq!(machine.run(owe()), KeyOutcome::ShardsOwed { added: 0 });
+    let asked = KeyQuery::AreOwed {
+        debts: vec![debt(1), debt(2), debt(3)],
+    };
+    assert_eq!(
+        machine.ask(asked),
+        KeyAnswer::Owed(vec![true, false, false])
+    );
+
+    let known = KeyQuery::KnownBlobs {
+        blobs: (1..=3).map(|n| blob(n, 10).id).collect(),
+    };
+    let ids = vec![blob(1, 10).id, blob(2, 10).id];
+    assert_eq!(machine.ask(known), KeyAnswer::KnownBlobs(ids));
+    let list = KeyQuery::ListBlobs {
+        after: Some(blob(1, 10).id),
+        max: 10,
+    };
+    match machine.ask(list) {
+        KeyAnswer::Blobs { blobs, more: false } => {
+            assert_eq!(blobs[0].blob.id, blob(2, 10).id);
+            assert_eq!(blobs[0].state, BlobState::Garbage);
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -18,7 +18,7 @@ use crate::limits::{BLOB_COMMIT_WINDOW_MS, DEDUP_MS, PART_MIN_BYTES};
 use crate::query::*;
 use crate::record::{
     BlobState, Bucket, Change, ChangeKind, ChangePhase, Content, ContentHeaders, CopyPosition,
-    Debt, ETag, KeyRange, StorageClass, Tablet, TabletSize, TabletState, Upload,
+    Debt, ETag, KeyRange, Removal, StorageClass, Tablet, TabletSize, TabletState, Upload,
 };
 use crate::store::MemoryStore;
 use crate::testing::*;
@@ -150,6 +150,7 @@ impl Machine {
     fn garbage(&self) -> BTreeSet<BlobId> {
         let query = KeyQuery::ListGarbage {
             before_ms: u64::MAX,
+            after: None,
             max: 1000,
         };
         match self.ask(query) {

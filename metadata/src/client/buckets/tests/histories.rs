@@ -297,7 +297,7 @@ async fn blobs_are_kept(cluster: &Cluster, writers: &[Writer]) {
     for group in GroupId::keys(GROUPS) {
         let (entries, more) = cluster
             .client
-            .list_garbage(group, u64::MAX, 1000)
+            .list_garbage(group, u64::MAX, None, 1000)
             .await
             .unwrap();
         assert!(!more);

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Lets so many bytes a second through, one reservation after another.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     bytes_per_second: u64,
     /// When all that was let through has been paid for.
     free_at: Mutex<Instant>,
 }
 
 impl Pace {
-    pub(super) fn new(bytes_per_second: u64) -> Self {
+    pub(crate) fn new(bytes_per_second: u64) -> Self {
         Self {
             bytes_per_second: bytes_per_second.max(1),
             free_at: Mutex::new(Instant::now()),
@@ -21,7 +21,7 @@ impl Pace {
     }
 
     /// Waits for the turn of so many bytes.
-    pub(super) async fn take(&self, bytes: u64) {
+    pub(crate) async fn take(&self, bytes: u64) {
         let costs = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let turn = {
             let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);

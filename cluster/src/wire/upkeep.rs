@@ -1,0 +1,98 @@
+//! What operators ask storage nodes: how the background work on their disks stands, and to begin now.
+//!
+//! | request | meaning | success |
+//! | --- | --- | --- |
+//! | `GET /v1/upkeep` | how it stands | 200, [`UpkeepReport`] as CBOR |
+//! | `POST /v1/disks/{disk}/jobs/{job}?older_than_s={n}` | begin a run now | 200, [`RunNumber`] as CBOR |
+
+use minicbor::{Decode, Encode};
+use serde::Serialize;
+
+use crate::id::DiskId;
+
+/// Where a node tells of the background work on its disks.
+pub const UPKEEP_PATH: &str = "/v1/upkeep";
+
+/// A kind of work that is done on each disk again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Encode, Decode)]
+#[cbor(index_only)]
+#[serde(rename_all = "lowercase")]
+pub enum JobKind {
+    /// Looks for shards that nothing names.
+    #[n(0)]
+    Sweep,
+    /// Looks for shards that should be there.
+    #[n(1)]
+    Losses,
+}
+
+impl JobKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Sweep, Self::Losses];
+
+    /// Its name in requests.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::Losses => "losses",
+        }
+    }
+
+    /// The kind with that name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// How a job on a disk stands.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct JobReport {
+    /// Runs that were begun since the process started.
+    #[n(0)]
+    pub begun: u64,
+    /// Number of the last run that came to its end; 0: none did.
+    #[n(1)]
+    pub done: u64,
+    /// Whether a run is under way.
+    #[n(2)]
+    pub running: bool,
+    /// What the present or last run has looked at, in the job's own unit.
+    #[n(3)]
+    pub looked_at: u64,
+    /// What it found and dealt with.
+    #[n(4)]
+    pub found: u64,
+    /// What it found and left to a person or another run.
+    #[n(5)]
+    pub left: u64,
+    /// Why the last run broke off, if it did.
+    #[n(6)]
+    pub error: Option<String>,
+}
+
+/// The jobs on a disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct DiskUpkeep {
+    /// The disk.
+    #[n(0)]
+    pub disk: DiskId,
+    /// One report of each kind that the node does.
+    #[n(1)]
+    pub jobs: Vec<(JobKind, JobReport)>,
+}
+
+/// The background work of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct UpkeepReport {
+    /// Its disks.
+    #[n(0)]
+    pub disks: Vec<DiskUpkeep>,
+}
+
+/// The run that was asked for, at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct RunNumber {
+    /// [`JobReport::done`] once it is over.
+    #[n(0)]
+    pub run: u64,
+}

@@ -1,0 +1,68 @@
+//! How far background work on a disk has come: the file `riquet-progress`.
+//!
+//! It only saves work. Where it is lost or can't be read, everything is looked at again.
+
+use std::path::Path;
+
+use riquet_cluster::id::Epoch;
+use serde::{Deserialize, Serialize};
+
+use super::env::Env;
+use super::{ShardStore, blocking};
+use crate::error::{Error, IoContext};
+use std::sync::{Arc, PoisonError};
+
+/// Name of the file.
+pub(super) const PROGRESS_FILE: &str = "riquet-progress";
+
+/// How far background work on a disk has come.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Blobs that were made before this time, ms since 1970, are known to be named or garbage.
+    pub swept_before_ms: u64,
+    /// When the last sweep of all blobs ended, ms since 1970.
+    pub swept_all_ms: u64,
+    /// The disk holds, or is owed, all that this layout places on it. None: that must be looked at.
+    pub complete_at: Option<Epoch>,
+}
+
+impl Progress {
+    pub(super) fn load(env: &dyn Env, path: &Path) -> Self {
+        let read = env.read_small(&path.join(PROGRESS_FILE));
+        let text = read.ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        text.and_then(|text| toml::from_str(&text).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl ShardStore {
+    /// How far background work has come.
+    pub fn progress(&self) -> Progress {
+        let progress = self.progress.lock();
+        progress.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what [`Self::progress`] says, durably.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::DiskFull`]: it is changed until the next start.
+    pub async fn note_progress(&self, change: impl FnOnce(&mut Progress)) -> Result<(), Error> {
+        let text = {
+            let progress = self.progress.lock();
+            let mut progress = progress.unwrap_or_else(PoisonError::into_inner);
+            let before = progress.clone();
+            change(&mut progress);
+            if *progress == before {
+                return Ok(());
+            }
+            toml::to_string(&*progress).expect("numbers")
+        };
+        let (env, path) = (Arc::clone(&self.env), self.path.join(PROGRESS_FILE));
+        blocking(move || {
+            env.write_small(&path, text.as_bytes())
+                .doing("note the progress")
+        })
+        .await
+    }
+}
