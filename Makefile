@@ -19,7 +19,7 @@ export RIQUET_VENV := $(TARGET)/venv
 DIR ?= target/dev
 ARGS ?=
 
-.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability simulation \
+.PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability kills simulation \
 	kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
 
 help: ## List the targets
@@ -109,6 +109,11 @@ e2e: build ## Run end-to-end tests with real processes and real clients
 linearizability: export RIQUET_LINEARIZABILITY_SECONDS := $(or $(SECONDS),1800)
 linearizability: build ## Check histories recorded under faults for long (SECONDS=1800)
 	cargo test --release -p riquet-tests --test linearizability
+
+# A run is repeated with RIQUET_KILLS_SEED, which each prints.
+kills: export RIQUET_KILLS_SECONDS := $(or $(SECONDS),3600)
+kills: build ## Kill random processes under load for long, and account for every object (SECONDS=3600)
+	cargo test --release -p riquet-tests --test kills
 
 # A run is repeated with RIQUET_SIMULATION_SEED, which each that fails prints.
 simulation: export RIQUET_SIMULATION_SEEDS := $(or $(SEEDS),2000)

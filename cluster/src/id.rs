@@ -172,7 +172,10 @@ impl fmt::Debug for ChunkId {
 }
 
 /// A shard: the `index`-th of a chunk's erasure-coded pieces, data shards first within the code.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct ShardId {
     /// The chunk it belongs to.
     #[n(0)]
@@ -218,6 +221,20 @@ impl fmt::Display for ShardId {
 impl fmt::Debug for ShardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<ShardId> for String {
+    fn from(id: ShardId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for ShardId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
     }
 }
 

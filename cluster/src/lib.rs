@@ -14,6 +14,7 @@ pub mod cell_hash;
 pub mod cell_stream;
 pub mod codecs;
 pub mod error;
+pub mod failpoint;
 pub mod id;
 pub mod layout;
 pub mod node_client;

@@ -18,7 +18,7 @@ use crate::layout::{Disk, Layout};
 use crate::profile::Profile;
 use crate::transport::{BodyError, RequestBody, Transport, empty_body, full_body};
 use crate::wire::shard::{
-    BlobList, CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, REQUEST_ID,
+    BACKGROUND, BlobList, CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, REQUEST_ID,
     ShardDescriptor, ShardPage,
 };
 use crate::wire::upkeep::{JobKind, RunNumber, UPKEEP_PATH, UpkeepReport};
@@ -31,6 +31,7 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 pub struct NodeClient {
     transport: Transport,
     cluster: ClusterId,
+    is_background: bool,
 }
 
 /// Where a shard is (to be) kept, and what the request belongs to.
@@ -78,7 +79,19 @@ pub type PayloadSender = mpsc::Sender<Bytes>;
 impl NodeClient {
     /// A client for the nodes of `cluster`.
     pub fn new(transport: Transport, cluster: ClusterId) -> Self {
-        Self { transport, cluster }
+        Self {
+            transport,
+            cluster,
+            is_background: false,
+        }
+    }
+
+    /// The same client, for work that nobody waits for: nodes may put it off.
+    pub fn in_background(self) -> Self {
+        Self {
+            is_background: true,
+            ..self
+        }
     }
 
     /// Stores a shard whose payload comes through `payload`, and returns once the node has it
@@ -158,6 +171,18 @@ impl NodeClient {
     pub async fn delete(&self, target: &Target, shard: ShardId) -> Result<(), Error> {
         let request = self
             .request(Method::DELETE, target, &shard_path(target.disk, shard))
+            .body(empty_body())
+            .expect("the parts of the request are valid");
+        expect_success(target, self.transport.send(request).await?)
+            .await
+            .map(drop)
+    }
+
+    /// Tells a disk's node that a shard's bytes are not what was written, so that it looks.
+    pub async fn suspect(&self, target: &Target, shard: ShardId) -> Result<(), Error> {
+        let path = format!("{}/suspect", shard_path(target.disk, shard));
+        let request = self
+            .request(Method::POST, target, &path)
             .body(empty_body())
             .expect("the parts of the request are valid");
         expect_success(target, self.transport.send(request).await?)
@@ -273,12 +298,16 @@ impl NodeClient {
     }
 
     fn request(&self, method: Method, target: &Target, path: &str) -> http::request::Builder {
-        Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", target.address))
             .header(CLUSTER, self.cluster.to_string())
             .header(EPOCH, target.epoch.0)
-            .header(REQUEST_ID, target.request.to_string())
+            .header(REQUEST_ID, target.request.to_string());
+        match self.is_background {
+            true => request.header(BACKGROUND, "1"),
+            false => request,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::future::Future;
 
 use bytes::{Bytes, BytesMut};
+use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::RequestId;
 use riquet_cluster::wire::shard::Owner;
 use riquet_metadata::Error as MetadataError;
@@ -209,7 +210,9 @@ impl Pending {
         commit: impl Future<Output = Result<T, MetadataError>>,
     ) -> Result<T, Error> {
         let blob = self.blob.take();
+        die_at("gateway::put::durable");
         let result = commit.await;
+        die_at("gateway::put::committed");
         if let (Err(error), Some(blob)) = (&result, blob)
             && is_decided(error)
         {

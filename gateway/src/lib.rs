@@ -30,6 +30,7 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use riquet_cluster::failpoint;
 
 pub use config::{Flags, Settings};
 pub use gateway::{Gateway, StartError};
@@ -38,6 +39,7 @@ pub use server::Listeners;
 /// The process: reads settings, serves until asked to stop, and says how it went.
 pub fn main() -> ExitCode {
     telemetry::log_to_stderr();
+    failpoint::arm();
     let settings = match Settings::load(&Flags::parse()) {
         Ok(settings) => settings,
         Err(error) => {

@@ -11,12 +11,17 @@ use tokio::task::JoinSet;
 
 use crate::clock::now_ms;
 use crate::garbage::{Collector, Sweeper, remove_left_behind};
+use crate::pace::Pace;
 use crate::repair::{Repairer, find_losses};
+use crate::scrub::Scrubber;
 use crate::server::{DiskSlot, Node};
-use crate::store::{Progress, ShardStore};
+use crate::store::{DiskHealth, Progress, ShardStore};
 
 /// How often a disk's node looks for what the disk was to remove.
 const REMOVALS_LOOK: Duration = Duration::from_secs(15);
+
+/// How often a disk looks for a segment that is worth compaction.
+const COMPACTION_LOOK: Duration = Duration::from_secs(10);
 
 /// How often a disk is swept of what has come of age.
 const SWEEP_LOOK: Duration = Duration::from_secs(60);
@@ -44,6 +49,18 @@ pub(crate) fn start(
             work.spawn(sweep(client.clone(), node, disk, store));
             let (node, disk, store) = own();
             work.spawn(find_losses(client.clone(), node, disk, store));
+            let (node, disk, store) = own();
+            let scrubber = Arc::new(Scrubber {
+                client: client.clone(),
+                transport: transport.clone(),
+                node,
+                disk,
+                store,
+            });
+            let (node, disk, store) = own();
+            work.spawn(compact(node, disk, store));
+            work.spawn(Arc::clone(&scrubber).run());
+            work.spawn(scrubber.check_suspects());
         }
     }
     if let Some(host) = host {
@@ -70,6 +87,33 @@ async fn remove_all_left_behind(client: Client, node: Arc<Node>) {
             }
         }
         tokio::time::sleep(REMOVALS_LOOK).await;
+    }
+}
+
+/// Gives back the room of what was removed, segment after segment.
+async fn compact(node: Arc<Node>, disk: DiskId, store: Arc<ShardStore>) {
+    let rate = node.settings.compaction_bytes_per_second;
+    let pace = Pace::new(rate, Arc::clone(&node.load));
+    loop {
+        if store.health() != DiskHealth::Failed {
+            match store.compact_once(|bytes| pace.take(bytes)).await {
+                Ok(Some(done)) => {
+                    for shard in &done.damaged {
+                        node.upkeep[&disk].suspects.add(*shard);
+                    }
+                    metrics::counter!("riquet_node_compacted_bytes_total")
+                        .increment(done.moved_bytes);
+                    if done.freed_bytes > 0 {
+                        metrics::counter!("riquet_node_freed_bytes_total")
+                            .increment(done.freed_bytes);
+                        continue;
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%disk, %error, "not compacted"),
+            }
+        }
+        tokio::time::sleep(COMPACTION_LOOK).await;
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Settings {
     pub voter: Option<VoterSettings>,
     /// Development only: the partition file that connections to other sites obey.
     pub fault_file: Option<PathBuf>,
+    /// Development only: a file that says what is wrong with the disks.
+    pub disk_fault_file: Option<PathBuf>,
     /// Length of a segment file; by default 1/1024 of the filesystem, from 64 MiB to 1 GiB.
     pub segment_bytes: Option<u64>,
     /// Memory for shards on their way to one disk.
@@ -80,6 +82,18 @@ pub struct Settings {
     /// Bytes that repair may read for this node's disks in a second.
     #[serde(default = "default_repair_bytes")]
     pub repair_bytes_per_second: u64,
+    /// How long users may wait for a shard before repair, scrub and compaction go slower, milliseconds.
+    #[serde(default = "default_tolerated_wait")]
+    pub tolerated_wait_ms: u64,
+    /// Days within which every shard is read and checked once.
+    #[serde(default = "default_scrub_days")]
+    pub scrub_period_days: u64,
+    /// Bytes of a disk that may be read and checked in a second.
+    #[serde(default = "default_scrub_bytes")]
+    pub scrub_bytes_per_second: u64,
+    /// Bytes of a disk that may be copied in a second, to give back the room of what was removed.
+    #[serde(default = "default_compaction_bytes")]
+    pub compaction_bytes_per_second: u64,
     /// How long the shards of what was deleted or overwritten stay for those who began to read it,
     /// seconds.
     #[serde(default = "default_garbage_grace")]
@@ -99,6 +113,22 @@ fn default_buffer_bytes() -> usize {
 
 fn default_repair_bytes() -> u64 {
     200 << 20
+}
+
+fn default_tolerated_wait() -> u64 {
+    50
+}
+
+fn default_scrub_days() -> u64 {
+    30
+}
+
+fn default_scrub_bytes() -> u64 {
+    64 << 20
+}
+
+fn default_compaction_bytes() -> u64 {
+    64 << 20
 }
 
 fn default_garbage_grace() -> u64 {

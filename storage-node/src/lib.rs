@@ -3,6 +3,7 @@
 //! * [`store`]: shards on one disk; `docs/FORMAT.md` is its format.
 //! * [`repair`]: what the node's disks lack is made anew from other shards.
 //! * [`garbage`]: what nothing names any more is removed.
+//! * `scrub`: what is stored is read and checked, over and over.
 //! * [`upkeep`]: how far such work has come on each disk.
 //! * [`server`]: the shard protocol, metadata, health and metrics over HTTP.
 //! * [`config`], [`process`]: settings and the process around it all.
@@ -12,9 +13,11 @@ mod clock;
 pub mod config;
 pub mod error;
 pub mod garbage;
+mod load;
 mod pace;
 pub mod process;
 pub mod repair;
+mod scrub;
 pub mod server;
 pub mod store;
 pub mod upkeep;

@@ -1,20 +1,25 @@
 //! A rate that many tasks keep together.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::load::Load;
+
 /// Lets so many bytes a second through, one reservation after another.
 pub(crate) struct Pace {
     bytes_per_second: u64,
+    load: Arc<Load>,
     /// When all that was let through has been paid for.
     free_at: Mutex<Instant>,
 }
 
 impl Pace {
-    pub(crate) fn new(bytes_per_second: u64) -> Self {
+    /// At most this rate, and less while users wait.
+    pub(crate) fn new(bytes_per_second: u64, load: Arc<Load>) -> Self {
         Self {
+            load,
             bytes_per_second: bytes_per_second.max(1),
             free_at: Mutex::new(Instant::now()),
         }
@@ -22,7 +27,8 @@ impl Pace {
 
     /// Waits for the turn of so many bytes.
     pub(crate) async fn take(&self, bytes: u64) {
-        let costs = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
+        let seconds = bytes as f64 / self.bytes_per_second as f64;
+        let costs = Duration::from_secs_f64(seconds * self.load.strain());
         let turn = {
             let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = Instant::now().max(*free_at);
@@ -39,7 +45,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_is_kept_by_all_together() {
-        let (pace, start) = (Pace::new(1000), Instant::now());
+        let load = Arc::new(Load::new(Duration::from_millis(50)));
+        let (pace, start) = (Pace::new(1000, load), Instant::now());
         futures_util::future::join_all((0..10).map(|_| pace.take(500))).await;
         // The last begins when the nine before it are paid for.
         assert_eq!(start.elapsed().as_millis(), 4500);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use riquet_cluster::failpoint;
 use riquet_cluster::transport::partition::PartitionedDialer;
 use riquet_cluster::transport::{TcpDialer, Transport};
 use riquet_metadata::client::HttpCaller;
@@ -21,8 +23,10 @@ use tracing_subscriber::EnvFilter;
 use crate::background;
 use crate::config::{DiskSettings, Flags, Role, Settings, VoterSettings};
 use crate::error::{Error, IoContext};
+use crate::load::Load;
+use crate::repair::Tally;
 use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
-use crate::store::{Env, OsEnv, ShardStore, StoreOptions};
+use crate::store::{Env, FaultyEnv, OsEnv, ShardStore, StoreOptions};
 use crate::upkeep::Upkeep;
 
 /// Threads for blocking I/O over all disks: more would queue in the devices all the same.
@@ -39,6 +43,7 @@ pub fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+    failpoint::arm();
     let flags = Flags::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -90,9 +95,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let name = settings.name.clone();
     let layout = NodeLayout::default();
     let upkeep = disks.keys().map(|disk| (*disk, Upkeep::default()));
+    let tolerated = Duration::from_millis(settings.tolerated_wait_ms.max(1));
     let node = Arc::new(Node {
+        load: Arc::new(Load::new(tolerated)),
         settings,
         upkeep: upkeep.collect(),
+        repaired: Tally::default(),
         disks,
         layout,
         metadata,
@@ -220,7 +228,14 @@ fn open_disk(settings: &Settings, disk: &DiskSettings) -> Result<ShardStore, Err
         read_buffer_bytes: settings.read_buffer_bytes,
         ..StoreOptions::new(&disk.path, disk.id)
     };
-    ShardStore::open(Arc::new(env), &options)
+    let env: Arc<dyn Env> = match &settings.disk_fault_file {
+        None => Arc::new(env),
+        Some(path) => {
+            let faulty = FaultyEnv::watch(env, path.clone());
+            Arc::new(faulty.doing("watch the disk's faults")?)
+        }
+    };
+    ShardStore::open(env, &options)
 }
 
 fn segment_bytes(path: &Path) -> Result<u64, Error> {

@@ -1,11 +1,15 @@
 //! What background work on a disk is doing: told to operators, and begun early when they ask.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use riquet_cluster::id::ShardId;
 use riquet_cluster::wire::upkeep::{JobKind, JobReport};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+
+use crate::clock::now_ms;
 
 /// The background work on one disk.
 #[derive(Debug, Default)]
@@ -14,6 +18,10 @@ pub struct Upkeep {
     pub sweep: Job,
     /// Looks for shards that should be here; looks at blobs, finds shards.
     pub losses: Job,
+    /// Checks every shard; finds damaged ones, and leaves those that nothing needs.
+    pub scrub: Job,
+    /// Shards that are to be checked at once.
+    pub suspects: Suspects,
 }
 
 impl Upkeep {
@@ -22,6 +30,7 @@ impl Upkeep {
         match kind {
             JobKind::Sweep => &self.sweep,
             JobKind::Losses => &self.losses,
+            JobKind::Scrub => &self.scrub,
         }
     }
 }
@@ -72,6 +81,7 @@ impl Job {
         *report = JobReport {
             begun: report.begun + 1,
             done: report.done,
+            done_ms: report.done_ms,
             running: true,
             ..JobReport::default()
         };
@@ -90,8 +100,46 @@ impl Job {
         let report = &mut self.lock().report;
         report.running = false;
         match outcome {
-            Ok(()) => report.done = report.begun,
+            Ok(()) => {
+                report.done = report.begun;
+                report.done_ms = Some(now_ms());
+            }
             Err(error) => report.error = Some(error.to_string()),
+        }
+    }
+}
+
+/// Suspects kept in mind, at most. Others are found by the scrub.
+const MAX_SUSPECTS: usize = 10_000;
+
+/// Shards that somebody could not read, or whose bytes were not what was written.
+#[derive(Debug, Default)]
+pub struct Suspects {
+    waiting: Mutex<BTreeSet<ShardId>>,
+    came: Notify,
+}
+
+impl Suspects {
+    /// Has a shard looked at.
+    pub fn add(&self, id: ShardId) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < MAX_SUSPECTS {
+            waiting.insert(id);
+            self.came.notify_one();
+        }
+    }
+
+    /// Waits for one, and takes it.
+    pub async fn next(&self) -> ShardId {
+        loop {
+            let first = {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.pop_first()
+            };
+            match first {
+                Some(id) => return id,
+                None => self.came.notified().await,
+            }
         }
     }
 }

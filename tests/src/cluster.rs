@@ -77,6 +77,8 @@ pub struct Cluster {
     port: u16,
     /// What `riquet dev up` is told besides.
     options: Vec<String>,
+    /// Where the processes are to die: the variable `FAILPOINTS` of those that start from now on.
+    failpoints: Mutex<Option<String>>,
     watchdog: Option<Child>,
     failed: Mutex<bool>,
 }
@@ -122,6 +124,7 @@ impl Cluster {
             watchdog: Some(watch(&dir)?),
             env: BTreeMap::new(),
             failed: Mutex::new(false),
+            failpoints: Mutex::default(),
             dir,
         };
         cluster.up()?;
@@ -300,6 +303,21 @@ impl Cluster {
         Ok(())
     }
 
+    /// Where processes that start from now on are to die, as `FAILPOINTS` says it; none: nowhere.
+    pub fn arm_failpoints(&self, points: Option<&str>) {
+        let failpoints = self.failpoints.lock();
+        *failpoints.unwrap_or_else(PoisonError::into_inner) = points.map(str::to_owned);
+    }
+
+    /// Lets the disks of a node fail in a way that `riquet dev disk` knows, or be `well` again.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn fail_disk(&self, node: &str, fault: &str) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &["disk", node, fault])?;
+        Ok(())
+    }
+
     /// Process ids by process name, from `DIR/pids`.
     ///
     /// # Errors
@@ -345,6 +363,23 @@ impl Cluster {
             COMMAND_TIMEOUT_S,
         )?;
         Ok(())
+    }
+
+    /// Whether a process of the cluster runs; not if it is dead and nobody has looked at it yet.
+    ///
+    /// # Errors
+    /// When the process is unknown.
+    pub fn is_running(&self, name: &str) -> Result<bool, Failed> {
+        let pid = *self.pids()?.get(name).ok_or(format!("no process {name}"))?;
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+            return Ok(false);
+        };
+        // The state follows the name, which is in parentheses and may hold any of them.
+        let state = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.trim().chars().next());
+        Ok(!matches!(state, Some('Z' | 'X') | None))
     }
 
     /// Memory that a process used at its highest, bytes (VmHWM).
@@ -436,11 +471,16 @@ impl Cluster {
     }
 
     fn dev(&self, timeout_s: u64, arguments: &[&str]) -> Result<Vec<u8>, Failed> {
-        let command = Run::new(paths::binary("riquet"))
+        let mut command = Run::new(paths::binary("riquet"))
             .arg("dev")
             .args(arguments)
             .arg("--dir")
             .arg(&self.dir);
+        let failpoints = self.failpoints.lock();
+        let failpoints = failpoints.unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(points) = failpoints {
+            command = command.env("FAILPOINTS", points);
+        }
         run(&command, timeout_s)
     }
 }

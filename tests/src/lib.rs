@@ -26,6 +26,7 @@ pub mod mount;
 pub mod paths;
 pub mod python;
 pub mod s3;
+pub mod settled;
 pub mod skip;
 pub mod suite;
 pub mod tree;

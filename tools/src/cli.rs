@@ -8,6 +8,7 @@ use crate::admin::failover::FailoverArgs;
 use crate::admin::garbage::GarbageArgs;
 use crate::admin::metadata::MetadataArgs;
 use crate::admin::repair::RepairArgs;
+use crate::admin::scrub::ScrubArgs;
 use crate::admin::tablets::TabletArgs;
 use crate::admin::voters::VoterArgs;
 use crate::bench::options::BenchArgs;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Tablet(TabletArgs),
     /// Show what waits to be removed, and find what uploads left behind
     Garbage(GarbageArgs),
+    /// Check what the disks hold, byte by byte
+    Scrub(ScrubArgs),
     /// Show what is to be repaired
     Repair(RepairArgs),
     /// Show and change who votes on metadata
@@ -99,11 +102,38 @@ pub(crate) enum DevCommand {
     },
     /// Kill leading voters again and again under load, and report how long writes waited
     Drill(DrillArgs),
+    /// Let the disks of a storage node fail, or be well again
+    ///
+    /// The node runs on: its reads or writes fail, give wrong bytes, find no room, or don't come back.
+    Disk {
+        /// The node
+        name: String,
+        /// What is wrong with its disks from now on
+        #[arg(value_enum)]
+        fault: DiskFault,
+    },
     /// Undo every cut of a site
     Heal {
         /// The site to join again
         site: String,
     },
+}
+
+/// What is wrong with a disk.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum DiskFault {
+    /// Nothing
+    Well,
+    /// Reads fail
+    ReadError,
+    /// Writes and syncs fail
+    WriteError,
+    /// There is no room
+    Full,
+    /// Reads give other bytes than were written
+    WrongBytes,
+    /// Nothing comes back until the disk is well
+    Hang,
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +194,7 @@ mod tests {
             "riquet dev kill toulouse-1",
             "riquet dev kill --site toulouse --dir d",
             "riquet dev start --site toulouse",
+            "riquet dev disk toulouse-1 wrong-bytes",
             "riquet dev partition toulouse",
             "riquet dev heal toulouse",
             "riquet dev status --json",
@@ -174,6 +205,8 @@ mod tests {
             "riquet voter replace 3 127.0.0.1:4",
             "riquet repair check --json",
             "riquet repair losses",
+            "riquet scrub start",
+            "riquet scrub status --json",
             "riquet garbage status --json",
             "riquet garbage sweep --older-than 60s",
             "riquet failover --yes",

@@ -29,6 +29,8 @@ pub(crate) enum Error {
     UnknownProcess { name: String, known: String },
     #[error("no site is named {name}; there are: {known}")]
     UnknownSite { name: String, known: String },
+    #[error("{name} has no disks; those of storage nodes can fail")]
+    NoDisks { name: String },
     #[error("{name} is no storage node and can't vote on metadata")]
     CanNotVote { name: String },
     #[error("invalid cluster: {0}")]

@@ -8,6 +8,7 @@
 //! | `GET /v1/disks/{disk}/shards/{shard}`, optional `range: bytes=a-b` of the payload | read | 200 or 206, [`DESCRIPTOR`], body |
 //! | `HEAD /v1/disks/{disk}/shards/{shard}` | is it there | 200, [`DESCRIPTOR`] |
 //! | `DELETE /v1/disks/{disk}/shards/{shard}` | forget durably | 204, also when it was not there |
+//! | `POST /v1/disks/{disk}/shards/{shard}/suspect` | a reader got wrong bytes: look | 204 |
 //! | `POST /v1/disks/{disk}/removals`, body = [`BlobList`] as CBOR | forget all shards of these blobs durably | 204; 429 while one is being written |
 //! | `GET /v1/disks/{disk}/shards?after={shard}&max={n}` | list in order of id | 200, [`ShardPage`] as CBOR |
 //! | `GET /v1/disks/{disk}/descriptors?after={shard}&max={n}` | the same with what their records say of them | 200, [`DescriptorPage`] as CBOR |
@@ -32,6 +33,8 @@ pub const CLUSTER: &str = "riquet-cluster";
 pub const DESCRIPTOR: &str = "riquet-shard";
 /// Header of failed answers: an [`ErrorCode`].
 pub const ERROR: &str = "riquet-error";
+/// Header of requests for nobody who waits: repair, rather than a user. Any value.
+pub const BACKGROUND: &str = "riquet-background";
 /// Header: the request id, for logs.
 pub const REQUEST_ID: &str = "riquet-request-id";
 

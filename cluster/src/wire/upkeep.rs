@@ -24,17 +24,21 @@ pub enum JobKind {
     /// Looks for shards that should be there.
     #[n(1)]
     Losses,
+    /// Checks every shard, byte by byte.
+    #[n(2)]
+    Scrub,
 }
 
 impl JobKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Sweep, Self::Losses];
+    pub const ALL: [Self; 3] = [Self::Sweep, Self::Losses, Self::Scrub];
 
     /// Its name in requests.
     pub fn word(self) -> &'static str {
         match self {
             Self::Sweep => "sweep",
             Self::Losses => "losses",
+            Self::Scrub => "scrub",
         }
     }
 
@@ -68,6 +72,9 @@ pub struct JobReport {
     /// Why the last run broke off, if it did.
     #[n(6)]
     pub error: Option<String>,
+    /// When the last run came to its end, by the node's clock, ms since 1970.
+    #[n(7)]
+    pub done_ms: Option<u64>,
 }
 
 /// The jobs on a disk.
@@ -87,6 +94,29 @@ pub struct UpkeepReport {
     /// Its disks.
     #[n(0)]
     pub disks: Vec<DiskUpkeep>,
+    /// What it has repaired since it started.
+    #[n(1)]
+    pub repair: RepairReport,
+}
+
+/// What a node has repaired since it started, on its own disks and its neighbours'.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct RepairReport {
+    /// Shards made anew.
+    #[n(0)]
+    pub shards: u64,
+    /// Their bytes.
+    #[n(1)]
+    pub bytes: u64,
+    /// Bytes read for that at the node's own site.
+    #[n(2)]
+    pub from_site_bytes: u64,
+    /// Bytes read for that at the other site.
+    #[n(3)]
+    pub from_elsewhere_bytes: u64,
+    /// Attempts that came to nothing: to be made again.
+    #[n(4)]
+    pub failed: u64,
 }
 
 /// The run that was asked for, at the latest.

@@ -246,6 +246,9 @@ impl<'a> ChunkRead<'a> {
             CellError::Corrupt => {
                 metrics::counter!("riquet_gateway_corrupt_cells_total").increment(1);
                 tracing::error!(shard = %id, stripe, %disk, node, "corrupt cell");
+                let (nodes, target) = (self.inner.nodes.clone(), shard.target.clone());
+                // Not waited for: the scrub would find it too.
+                tokio::spawn(async move { nodes.suspect(&target, id).await });
                 true
             }
             CellError::Late(_) => {

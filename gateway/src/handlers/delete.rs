@@ -1,6 +1,9 @@
 //! DeleteObject, DeleteObjects.
 
 use futures_util::StreamExt as _;
+use riquet_cluster::failpoint::die_at;
+use riquet_metadata::command::Preconditions;
+use riquet_metadata::id::ObjectKey as StoredKey;
 use riquet_s3::name::ObjectKey;
 use riquet_s3::request::{DeleteObjectInput, DeleteObjectsInput, ObjectToDelete, VersionId};
 use riquet_s3::response::{DeleteError, DeleteObjectsOutput, DeletedObject, NoContent};
@@ -17,9 +20,7 @@ pub(super) async fn delete_object(cx: &Context, input: &DeleteObjectInput) -> An
     if !is_foreign(input.version_id.as_ref()) {
         let key = convert::stored_key(input.key.as_str());
         let preconditions = convert::preconditions(&input.condition);
-        cx.metadata()
-            .delete_object(cx.bucket(), &key, preconditions)
-            .await?;
+        commit(cx, &key, preconditions).await?;
     }
     Ok(whole(NoContent.into_response()))
 }
@@ -63,9 +64,14 @@ async fn delete_one(cx: &Context, object: &ObjectToDelete) -> Result<(), Error> 
     }
     let key = convert::stored_key(key.as_str());
     let preconditions = convert::preconditions(&object.condition);
-    cx.metadata()
-        .delete_object(cx.bucket(), &key, preconditions)
-        .await?;
+    commit(cx, &key, preconditions).await
+}
+
+async fn commit(cx: &Context, key: &StoredKey, preconditions: Preconditions) -> Result<(), Error> {
+    die_at("gateway::delete::begun");
+    let deleted = cx.metadata().delete_object(cx.bucket(), key, preconditions);
+    deleted.await?;
+    die_at("gateway::delete::committed");
     Ok(())
 }
 

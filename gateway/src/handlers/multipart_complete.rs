@@ -6,6 +6,7 @@
 
 use md5::{Digest as _, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use riquet_cluster::failpoint::die_at;
 use riquet_metadata::Error as MetadataError;
 use riquet_metadata::command::{CompletePart, CompleteUpload};
 use riquet_metadata::limits::{PART_MIN_BYTES, PARTS};
@@ -53,7 +54,9 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
         size_bytes: input.object_size_bytes,
         preconditions: convert::preconditions(&input.condition),
     };
+    die_at("gateway::complete::begun");
     let done = cx.metadata().complete_upload(cx.bucket(), complete).await?;
+    die_at("gateway::complete::committed");
     let output = CompleteMultipartUploadOutput {
         location: location(&cx.host, input.bucket.as_str(), input.key.as_str()),
         bucket: input.bucket.clone(),

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::{BlobId, DiskId, RequestId};
 use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::{NodeClient, Target};
@@ -130,6 +131,7 @@ impl<R: BlobRemover> Collector<R> {
             if !collected.is_empty() {
                 metrics::counter!("riquet_node_collected_blobs_total")
                     .increment(collected.len() as u64);
+                die_at("node::garbage::removed");
                 self.client.drop_garbage(group, collected).await?;
             }
             if !more {

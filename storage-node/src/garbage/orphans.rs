@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::BlobId;
 use riquet_cluster::wire::shard::Owner;
 use riquet_metadata::record::Bucket;
@@ -143,16 +144,19 @@ impl Sweeper {
                 .filter(|suspect| !known.contains(&suspect.blob))
             {
                 match self.fate(suspect).await? {
-                    Some(BlobFate::Aborted) => match store.remove_blobs(&[suspect.blob]).await {
-                        Ok(shards) => {
-                            swept.removed += 1;
-                            metrics::counter!("riquet_node_orphans_removed_total")
-                                .increment(shards);
+                    Some(BlobFate::Aborted) => {
+                        die_at("node::sweep::aborted");
+                        match store.remove_blobs(&[suspect.blob]).await {
+                            Ok(shards) => {
+                                swept.removed += 1;
+                                metrics::counter!("riquet_node_orphans_removed_total")
+                                    .increment(shards);
+                            }
+                            // Its upload goes on, in vain.
+                            Err(Error::Busy) => swept.unjudged += 1,
+                            Err(error) => return Err(error.into()),
                         }
-                        // Its upload goes on, in vain.
-                        Err(Error::Busy) => swept.unjudged += 1,
-                        Err(error) => return Err(error.into()),
-                    },
+                    }
                     Some(BlobFate::Committed) => {}
                     Some(BlobFate::OlderThanRecords) | None => swept.unjudged += 1,
                 }

@@ -1,5 +1,6 @@
 //! Removes what a disk was to forget while it could not be reached: the work of its own node.
 
+use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::{BlobId, DiskId};
 use riquet_metadata::{Client, Error, GroupId};
 
@@ -28,6 +29,7 @@ pub async fn remove_left_behind(
             match store.remove_blobs(&blobs).await {
                 Ok(removed) => {
                     metrics::counter!("riquet_node_removed_shards_total").increment(removed);
+                    die_at("node::garbage::struck");
                     client.strike_removals(group, removals).await?;
                 }
                 Err(error) => tracing::debug!(%disk, %error, "garbage stays for now"),

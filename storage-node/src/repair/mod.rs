@@ -12,6 +12,7 @@
 mod backlog;
 mod losses;
 mod rebuild;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use riquet_cluster::codecs::Codecs;
+use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::RequestId;
 use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::NodeClient;
@@ -32,6 +34,7 @@ use crate::server::{DiskSlot, Node};
 use backlog::{Owed, backlog};
 pub use losses::find_losses;
 use rebuild::{Rebuild, RebuildError, Turn};
+pub use tally::Tally;
 
 /// How long a node waits before it looks again whether its disks are owed anything.
 const LOOK: Duration = Duration::from_secs(5);
@@ -81,12 +84,13 @@ impl Repairer {
         node: Arc<Node>,
         bytes_per_second: u64,
     ) -> Self {
+        let load = Arc::clone(&node.load);
         Self {
             client,
             transport,
             node,
             codecs: Codecs::default(),
-            pace: Pace::new(bytes_per_second),
+            pace: Pace::new(bytes_per_second, load),
         }
     }
 
@@ -132,6 +136,7 @@ impl Repairer {
                 }
             }
             for (group, debts) in paid {
+                die_at("node::repair::stored");
                 look.paid += debts.len();
                 self.client.repay_debts(group, debts).await?;
             }
@@ -148,10 +153,11 @@ impl Repairer {
             return Settled::Left;
         };
         let rebuild = Rebuild {
-            nodes: NodeClient::new(self.transport.clone(), layout.cluster),
+            nodes: NodeClient::new(self.transport.clone(), layout.cluster).in_background(),
             layout,
             codecs: &self.codecs,
             pace: &self.pace,
+            tally: &self.node.repaired,
             request: RequestId::from_u128(rand::random()),
             turn,
         };
@@ -163,7 +169,7 @@ impl Repairer {
                 return Settled::Left;
             }
             Err(error) => {
-                metrics::counter!("riquet_node_repairs_failed_total").increment(1);
+                self.node.repaired.failed();
                 tracing::warn!(shard = %debt.shard, disk = %debt.disk, %error, "not repaired");
                 return Settled::Left;
             }

@@ -27,9 +27,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::tally::Tally;
 use crate::error::Error;
 use crate::pace::Pace;
-use crate::store::ShardStore;
+use crate::store::{ShardStore, Verdict};
 
 /// How long a cell is waited for before another shard takes its place.
 const CELL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,6 +56,7 @@ pub(super) struct Rebuild<'a> {
     pub(super) layout: &'a Layout,
     pub(super) codecs: &'a Codecs,
     pub(super) pace: &'a Pace,
+    pub(super) tally: &'a Tally,
     pub(super) request: RequestId,
     pub(super) turn: Turn,
 }
@@ -171,20 +173,22 @@ impl Rebuild<'_> {
             .nth(id.chunk.seq as usize);
         let geometry = profile.geometry(length.ok_or(RebuildError::Unknown)?);
         let mut sources = self.sources(store, profile, id)?;
-        match store.describe(id).await {
-            Ok(_) => return Ok(()),
-            Err(Error::NotFound) => {}
-            // What can't be read would be taken for the shard by its next writer.
-            Err(Error::Damaged) => drop(store.delete(id).await?),
-            Err(error) => return Err(error.into()),
-        }
+        // It may be there because it came late, or be owed because it is damaged.
+        let is_damaged = match store.verify(id).await? {
+            Verdict::Good { .. } => return Ok(()),
+            Verdict::Gone => false,
+            Verdict::Damaged => true,
+        };
         let neighbours = self.lacking_neighbours(&mut sources, profile, id).await?;
         let descriptor = self.descriptor(&sources, id).await?;
         let mut gifts: Vec<Gift> = neighbours
             .into_iter()
             .map(|neighbour| Gift::to(&self.nodes, neighbour, &descriptor))
             .collect();
-        let mut writer = store.begin(descriptor).await?;
+        let mut writer = match is_damaged {
+            false => store.begin(descriptor).await?,
+            true => store.begin_replacing(descriptor).await?,
+        };
         let wanted: Vec<ShardId> = std::iter::once(id)
             .chain(gifts.iter().map(|gift| gift.id))
             .collect();
@@ -199,11 +203,13 @@ impl Rebuild<'_> {
             join_all(sends.map(|(gift, cell)| gift.send(stripe, cell))).await;
         }
         writer.finish().await?;
+        if is_damaged && store.verify(id).await? == Verdict::Damaged {
+            // Written with success, and read back wrong: nothing is to be entrusted to this disk.
+            return Err(store.distrust().into());
+        }
         let given = join_all(gifts.into_iter().map(Gift::finish)).await;
         let shards = 1 + given.iter().filter(|is_stored| **is_stored).count() as u64;
-        metrics::counter!("riquet_node_repaired_shards_total").increment(shards);
-        metrics::counter!("riquet_node_repaired_bytes_total")
-            .increment(shards * geometry.payload_len());
+        self.tally.made(shards, shards * geometry.payload_len());
         Ok(())
     }
 
@@ -352,9 +358,7 @@ impl Rebuild<'_> {
         let cell = timeout(CELL_TIMEOUT, read)
             .await
             .map_err(|_| CellError::Late(CELL_TIMEOUT))??;
-        let from = if source.is_near { "site" } else { "elsewhere" };
-        metrics::counter!("riquet_node_repair_read_bytes_total", "from" => from)
-            .increment(cell.len() as u64);
+        self.tally.read(cell.len() as u64, source.is_near);
         Ok(cell)
     }
 }

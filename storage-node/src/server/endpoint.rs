@@ -39,6 +39,7 @@ pub(super) enum ShardAction {
     List { after: Option<ShardId>, max: usize },
     Describe { after: Option<ShardId>, max: usize },
     RemoveBlobs,
+    Suspect(ShardId),
 }
 
 impl Endpoint {
@@ -67,6 +68,12 @@ impl Endpoint {
                 Ok(Self::Shard(ShardCall {
                     disk: parse(disk)?,
                     action: ShardAction::Describe { after, max },
+                }))
+            }
+            (&Method::POST, ["v1", "disks", disk, "shards", shard, "suspect"]) => {
+                Ok(Self::Shard(ShardCall {
+                    disk: parse(disk)?,
+                    action: ShardAction::Suspect(parse(shard)?),
                 }))
             }
             (&Method::POST, ["v1", "disks", disk, "removals"]) => Ok(Self::Shard(ShardCall {
@@ -106,6 +113,7 @@ impl Endpoint {
                 ShardAction::List { .. } => "list",
                 ShardAction::Describe { .. } => "describe",
                 ShardAction::RemoveBlobs => "remove-blobs",
+                ShardAction::Suspect(_) => "suspect",
             },
         }
     }

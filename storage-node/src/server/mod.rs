@@ -31,6 +31,8 @@ use tokio::sync::Semaphore;
 
 use crate::config::Settings;
 use crate::error::Error;
+use crate::load::Load;
+use crate::repair::Tally;
 use crate::store::ShardStore;
 use crate::upkeep::Upkeep;
 use answer::AnswerBody;
@@ -75,6 +77,10 @@ pub struct Node {
     pub disks: BTreeMap<DiskId, DiskSlot>,
     /// The background work on each of them.
     pub upkeep: BTreeMap<DiskId, Upkeep>,
+    /// What it has repaired.
+    pub repaired: Tally,
+    /// How long users wait for it.
+    pub load: Arc<Load>,
     /// What is known of the cluster's layout.
     pub layout: NodeLayout,
     /// The metadata groups, with role `meta`.

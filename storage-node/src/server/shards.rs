@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -11,7 +11,9 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::Incoming;
 use riquet_cluster::id::{DiskId, ShardId};
-use riquet_cluster::wire::shard::{BlobList, DESCRIPTOR, ErrorCode, MAX_BLOBS, ShardDescriptor};
+use riquet_cluster::wire::shard::{
+    BACKGROUND, BlobList, DESCRIPTOR, ErrorCode, MAX_BLOBS, ShardDescriptor,
+};
 
 use super::answer::{AnswerBody, Refusal, document, empty};
 use super::endpoint::{ShardAction, ShardCall};
@@ -27,15 +29,15 @@ const MAX_LIST_BYTES: usize = 64 * 1024;
 
 type Answer = Result<Response<AnswerBody>, Refusal>;
 
-pub(super) async fn serve(node: &Node, call: ShardCall, request: Request<Incoming>) -> Answer {
+pub(super) async fn serve(node: &Arc<Node>, call: ShardCall, request: Request<Incoming>) -> Answer {
     node.layout.check_cluster(request.headers())?;
     let store = store(node, call.disk)?;
     match call.action {
         ShardAction::Put(id) => {
             node.layout.check_epoch(request.headers())?;
-            put(store, id, request).await
+            put(node, store, id, request).await
         }
-        ShardAction::Get(id) => get(store, id, request.headers()).await,
+        ShardAction::Get(id) => get(node, store, id, request.headers()).await,
         ShardAction::Head(id) => head(store, id).await,
         ShardAction::Delete(id) => {
             store.delete(id).await?;
@@ -45,6 +47,10 @@ pub(super) async fn serve(node: &Node, call: ShardCall, request: Request<Incomin
             let page = store.list(after, max).await?;
             let bytes = minicbor::to_vec(page).expect("encoding into memory does not fail");
             Ok(document("application/cbor", bytes))
+        }
+        ShardAction::Suspect(id) => {
+            suspect(node, store.disk(), id);
+            Ok(empty(StatusCode::NO_CONTENT))
         }
         ShardAction::RemoveBlobs => {
             let body = Limited::new(request.into_body(), MAX_LIST_BYTES).collect();
@@ -79,7 +85,7 @@ fn store(node: &Node, disk: DiskId) -> Result<&Arc<ShardStore>, Refusal> {
     }
 }
 
-async fn put(store: &ShardStore, id: ShardId, request: Request<Incoming>) -> Answer {
+async fn put(node: &Node, store: &ShardStore, id: ShardId, request: Request<Incoming>) -> Answer {
     let descriptor = request
         .headers()
         .get(DESCRIPTOR)
@@ -88,6 +94,7 @@ async fn put(store: &ShardStore, id: ShardId, request: Request<Incoming>) -> Ans
     if descriptor.id != id {
         return Err(Refusal::malformed("descriptor of another shard"));
     }
+    let is_users = !request.headers().contains_key(BACKGROUND);
     let mut body = request.into_body();
     if body
         .size_hint()
@@ -103,7 +110,12 @@ async fn put(store: &ShardStore, id: ShardId, request: Request<Incoming>) -> Ans
         writer.write(&frame).await?;
         metrics::counter!("riquet_node_received_bytes_total").increment(frame.len() as u64);
     }
-    Ok(empty(match writer.finish().await? {
+    let written = Instant::now();
+    let stored = writer.finish().await?;
+    if is_users {
+        node.load.waited(written.elapsed());
+    }
+    Ok(empty(match stored {
         Stored::Now => StatusCode::CREATED,
         Stored::Before => StatusCode::OK,
     }))
@@ -124,15 +136,30 @@ async fn next_frame(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
     }
 }
 
-async fn get(store: &ShardStore, id: ShardId, headers: &HeaderMap) -> Answer {
+/// Has a shard checked whose bytes were wrong, or could not be read.
+fn suspect(node: &Node, disk: DiskId, id: ShardId) {
+    if let Some(upkeep) = node.upkeep.get(&disk) {
+        upkeep.suspects.add(id);
+    }
+}
+
+async fn get(node: &Arc<Node>, store: &ShardStore, id: ShardId, headers: &HeaderMap) -> Answer {
     let range = headers.get(header::RANGE).map(parse_range).transpose()?;
     let partial = range.is_some();
+    let is_users = !headers.contains_key(BACKGROUND);
+    if !is_users {
+        node.load.stand_back().await;
+    }
+    let asked = Instant::now();
     let reader = store.read(id, range).await.inspect_err(|error| {
-        if matches!(error, Error::Damaged) {
-            tracing::error!(disk = %store.disk(), shard = %id, "damaged record");
-            metrics::counter!("riquet_node_damaged_records_total").increment(1);
+        if matches!(error, Error::Damaged | Error::Io { .. }) {
+            suspect(node, store.disk(), id);
         }
     })?;
+    if is_users {
+        node.load.waited(asked.elapsed());
+    }
+    let disk = store.disk();
     let range = reader.range();
     let mut answer = Response::builder()
         .header(DESCRIPTOR, reader.descriptor().to_header())
@@ -145,18 +172,20 @@ async fn get(store: &ShardStore, id: ShardId, headers: &HeaderMap) -> Answer {
             .header(header::CONTENT_RANGE, value);
     }
     Ok(answer
-        .body(payload_body(reader))
+        .body(payload_body(reader, Arc::clone(node), disk))
         .expect("the headers are valid"))
 }
 
 /// The pieces of a shard; hyper asks for the next when the socket has taken enough.
-fn payload_body(reader: ShardReader) -> AnswerBody {
-    let pieces = stream::try_unfold(reader, |mut reader| async move {
-        let Some(piece) = reader.next().await? else {
+fn payload_body(reader: ShardReader, node: Arc<Node>, disk: DiskId) -> AnswerBody {
+    let pieces = stream::try_unfold((reader, node), move |(mut reader, node)| async move {
+        let next = reader.next().await;
+        let next = next.inspect_err(|_| suspect(&node, disk, reader.descriptor().id));
+        let Some(piece) = next? else {
             return Ok(None);
         };
         metrics::counter!("riquet_node_sent_bytes_total").increment(piece.len() as u64);
-        Ok::<_, Error>(Some((Frame::data(piece), reader)))
+        Ok::<_, Error>(Some((Frame::data(piece), (reader, node))))
     });
     StreamBody::new(pieces).boxed_unsync()
 }

@@ -21,6 +21,7 @@ pub(super) fn report(node: &Node) -> Response<AnswerBody> {
     };
     let report = UpkeepReport {
         disks: node.upkeep.iter().map(of_disk).collect(),
+        repair: node.repaired.report(),
     };
     cbor(&report)
 }

@@ -96,6 +96,15 @@ impl AlignedBuffer {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.filled) }
     }
 
+    /// The first `len` bytes, to be overwritten; they count as filled from now on.
+    pub(super) fn fill_all(&mut self, len: usize) -> &mut [u8] {
+        assert!(len <= self.capacity, "no more than there is");
+        self.filled = len;
+        // SAFETY: the memory is initialized (zeroed at birth), `len <= capacity`, and `&mut self` is
+        // the only reference.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), len) }
+    }
+
     pub(super) fn clear(&mut self) {
         self.filled = 0;
     }

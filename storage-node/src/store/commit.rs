@@ -4,13 +4,15 @@
 //! writer waits for nobody, and many share the cost.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
+use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::ShardId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
-use super::index::{Changes, Entry};
+use super::compact::Turn;
+use super::index::{Changes, Entry, Live};
 use super::record::{Header, Kind, encode_whole, record_bytes_for};
 use super::segment::{Claim, Reservation, Segment, write_blocks};
 use crate::error::{Error, IoContext};
@@ -24,6 +26,8 @@ type Reply<T> = oneshot::Sender<Result<T, Error>>;
 /// What the commit thread is asked for.
 pub(super) enum Request {
     Put(Put),
+    Move(Move),
+    Carry(Carry),
     Delete { id: ShardId, reply: Reply<bool> },
     Close { reply: Reply<()> },
 }
@@ -32,27 +36,66 @@ pub(super) enum Request {
 pub(super) struct Put {
     pub(super) id: ShardId,
     pub(super) entry: Entry,
+    /// The damaged record whose place this one takes; the shard may have been deleted meanwhile.
+    pub(super) replaces: Option<Entry>,
     pub(super) reservation: Arc<Reservation>,
     /// Held until the index has the shard, so that "not stored and not being written" is one fact.
     pub(super) _claim: Claim,
     pub(super) reply: Reply<()>,
 }
 
+/// A stored shard whose record was copied whole into another segment.
+pub(super) struct Move {
+    pub(super) id: ShardId,
+    pub(super) from: Entry,
+    pub(super) to: Entry,
+    pub(super) reservation: Reservation,
+    pub(super) _claim: Claim,
+    /// Held until the copy is counted, wanted or not: who decides which tombstones are needed still
+    /// must know of every dead record.
+    pub(super) _turn: Turn,
+    /// Whether the index has the new place now; if not, the shard was deleted meanwhile.
+    pub(super) reply: Reply<bool>,
+}
+
+/// A record of tombstones that was copied whole into another segment.
+pub(super) struct Carry {
+    pub(super) reservation: Reservation,
+    pub(super) _turn: Turn,
+    pub(super) reply: Reply<()>,
+}
+
+/// Requests that become durable together.
+#[derive(Default)]
+struct Batch {
+    puts: Vec<Put>,
+    moves: Vec<Move>,
+    carries: Vec<Carry>,
+    deletes: Vec<(ShardId, Reply<bool>)>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.puts.len() + self.moves.len() + self.carries.len() + self.deletes.len()
+    }
+}
+
 /// The commit thread: runs until every sender is gone.
 pub(super) fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
     let mut waiting = Vec::with_capacity(MAX_BATCH);
     while requests.blocking_recv_many(&mut waiting, MAX_BATCH) > 0 {
-        let mut puts = Vec::with_capacity(waiting.len());
-        let mut deletes = Vec::new();
+        let mut batch = Batch::default();
         let mut closes = Vec::new();
         for request in waiting.drain(..) {
             match request {
-                Request::Put(put) => puts.push(put),
-                Request::Delete { id, reply } => deletes.push((id, reply)),
+                Request::Put(put) => batch.puts.push(put),
+                Request::Move(moved) => batch.moves.push(moved),
+                Request::Carry(carry) => batch.carries.push(carry),
+                Request::Delete { id, reply } => batch.deletes.push((id, reply)),
                 Request::Close { reply } => closes.push(reply),
             }
         }
-        commit(shared, puts, deletes);
+        commit(shared, batch);
         if let Err(error) = seal_full(shared) {
             shared.note_failure(error);
         }
@@ -63,12 +106,14 @@ pub(super) fn run(shared: &Shared, mut requests: mpsc::Receiver<Request>) {
     }
 }
 
-fn commit(shared: &Shared, puts: Vec<Put>, deletes: Vec<(ShardId, Reply<bool>)>) {
-    if puts.is_empty() && deletes.is_empty() {
+fn commit(shared: &Shared, batch: Batch) {
+    if batch.len() == 0 {
         return;
     }
-    metrics::histogram!("riquet_store_commit_batch").record((puts.len() + deletes.len()) as f64);
-    let ids = deletes.iter().map(|(id, _)| *id);
+    metrics::histogram!("riquet_store_commit_batch").record(batch.len() as f64);
+    // Until the index has the deletes, or their failure is noted.
+    let deleting = (!batch.deletes.is_empty()).then(|| shared.deleting());
+    let ids = batch.deletes.iter().map(|(id, _)| *id);
     let tombstones = shared.check_writable().and_then(|()| bury(shared, ids));
     let (graves, bury_error) = match tombstones {
         Ok(graves) => (graves, None),
@@ -76,22 +121,39 @@ fn commit(shared: &Shared, puts: Vec<Put>, deletes: Vec<(ShardId, Reply<bool>)>)
     };
     let outcome = shared
         .check_writable()
-        .and_then(|()| make_durable(shared, &puts, &graves))
+        .and_then(|()| make_durable(shared, &batch, &graves))
         .map_err(|error| shared.note_failure(error));
+    drop(deleting);
     // Claims and reservations end before the answers go out: whoever was answered may write or
     // delete this shard again at once.
-    let replies: Vec<_> = puts.into_iter().map(|put| put.reply).collect();
-    for reply in replies {
-        // A writer that was cut off meanwhile is not there to be told.
-        let _ = reply.send(
-            outcome
-                .as_ref()
-                .map_or_else(|_| Err(Error::DiskFailed), |()| Ok(())),
-        );
+    let Batch {
+        puts,
+        moves,
+        carries,
+        deletes,
+    } = batch;
+    let put_replies: Vec<_> = puts.into_iter().map(|put| put.reply).collect();
+    let move_replies: Vec<_> = moves.into_iter().map(|moved| moved.reply).collect();
+    let carry_replies: Vec<_> = carries.into_iter().map(|carry| carry.reply).collect();
+    // Whoever was cut off meanwhile is not there to be told.
+    for (number, reply) in put_replies.into_iter().enumerate() {
+        let _ = reply.send(match &outcome {
+            Ok(durable) if durable.stored[number] => Ok(()),
+            Ok(_) => Err(Error::NotFound),
+            Err(_) => Err(Error::DiskFailed),
+        });
+    }
+    for reply in carry_replies {
+        let carried = outcome.as_ref().map(drop);
+        let _ = reply.send(carried.map_err(|_| Error::DiskFailed));
+    }
+    for (number, reply) in move_replies.into_iter().enumerate() {
+        let moved = outcome.as_ref().map(|durable| durable.moved[number]);
+        let _ = reply.send(moved.map_err(|_| Error::DiskFailed));
     }
     for (id, reply) in deletes {
         let answer = match (&outcome, &bury_error) {
-            (Ok(()), None) => Ok(graves.shards.contains_key(&id)),
+            (Ok(_), None) => Ok(graves.shards.contains_key(&id)),
             (_, Some(Error::DiskFull)) => Err(Error::DiskFull),
             (_, Some(Error::Stopped)) => Err(Error::Stopped),
             _ => Err(Error::DiskFailed),
@@ -139,39 +201,82 @@ fn bury(shared: &Shared, ids: impl Iterator<Item = ShardId>) -> Result<Graves, E
     })
 }
 
+/// What a batch came to.
+#[derive(Default)]
+struct Durable {
+    /// Of each put, whether its shard is stored; not if it was to replace one that is deleted.
+    stored: Vec<bool>,
+    /// Of each move, whether the shard was still there to be moved.
+    moved: Vec<bool>,
+}
+
 /// One sync per segment concerned (nearly always one in all), then one index batch.
-fn make_durable(shared: &Shared, puts: &[Put], graves: &Graves) -> Result<(), Error> {
+fn make_durable(shared: &Shared, batch: &Batch, graves: &Graves) -> Result<Durable, Error> {
     let reservations = || {
-        puts.iter()
-            .map(|put| &*put.reservation)
+        let puts = batch.puts.iter().map(|put| &*put.reservation);
+        let moves = batch.moves.iter().map(|moved| &moved.reservation);
+        let carries = batch.carries.iter().map(|carry| &carry.reservation);
+        puts.chain(moves)
+            .chain(carries)
             .chain(graves.reservation.as_ref())
     };
     let segments: BTreeMap<u64, &Arc<Segment>> = reservations()
         .map(|r| (r.segment.number, &r.segment))
         .collect();
     if segments.is_empty() {
-        return Ok(());
+        return Ok(Durable::default());
     }
+    die_at("node::commit::begun");
     for segment in segments.values() {
         segment.file.sync_data().doing("sync a segment")?;
     }
+    die_at("node::commit::synced");
+    // A shard moves only from the place that was copied, and is replaced only where it was found. A
+    // delete beside that wins: its tombstone is higher than the copy, which has the sequence of the
+    // original, and than the replacement, which was reserved before it (invariant 4).
+    let is_there = |id: &ShardId, at: &Entry| -> Result<bool, Error> {
+        Ok(shared.index.get(id)? == Some(*at) && !graves.shards.contains_key(id))
+    };
+    let moves = batch.moves.iter();
+    let puts = batch.puts.iter();
+    let durable = Durable {
+        moved: moves
+            .map(|moved| is_there(&moved.id, &moved.from))
+            .collect::<Result<_, _>>()?,
+        stored: puts
+            .map(|put| put.replaces.map_or(Ok(true), |old| is_there(&put.id, &old)))
+            .collect::<Result<_, _>>()?,
+    };
     let mut changes = Changes::default();
-    let mut live = shared.live();
-    let mut touched = BTreeMap::new();
-    for put in puts {
+    let mut figures = Figures {
+        live: shared.live(),
+        touched: BTreeMap::new(),
+    };
+    for (put, &applies) in batch.puts.iter().zip(&durable.stored) {
+        if !applies {
+            figures.change(put.entry.segment, |live| live.add_dead(&put.entry));
+            continue;
+        }
+        if let Some(old) = &put.replaces {
+            figures.change(old.segment, |live| live.remove(old));
+        }
         changes.put(&put.id, &put.entry);
-        let segment = live.entry(put.entry.segment).or_default();
-        segment.add(&put.entry);
-        touched.insert(put.entry.segment, *segment);
+        figures.change(put.entry.segment, |live| live.add(&put.entry));
+    }
+    for (Move { id, from, to, .. }, &applies) in batch.moves.iter().zip(&durable.moved) {
+        if applies {
+            changes.put(id, to);
+            figures.change(from.segment, |live| live.remove(from));
+            figures.change(to.segment, |live| live.add(to));
+        } else {
+            figures.change(to.segment, |live| live.add_dead(to));
+        }
     }
     for (id, entry) in &graves.shards {
         changes.delete(id);
-        let segment = live.entry(entry.segment).or_default();
-        segment.remove(entry);
-        touched.insert(entry.segment, *segment);
+        figures.change(entry.segment, |live| live.remove(entry));
     }
-    drop(live);
-    for (segment, live) in touched {
+    for (segment, live) in figures.finish() {
         changes.live(segment, live);
     }
     changes.mark(shared.log.settle(reservations()));
@@ -179,7 +284,28 @@ fn make_durable(shared: &Shared, puts: &[Put], graves: &Graves) -> Result<(), Er
     // failure is noted, so the mark can't have passed it unless this check fails, and the next
     // start will find it: a shard is never on the disk for one recovery and not for another.
     shared.check_writable()?;
-    shared.index.apply(changes)
+    shared.index.apply(changes)?;
+    die_at("node::commit::indexed");
+    Ok(durable)
+}
+
+/// The figures of segments while a batch changes them.
+struct Figures<'a> {
+    live: MutexGuard<'a, BTreeMap<u64, Live>>,
+    touched: BTreeMap<u64, Live>,
+}
+
+impl Figures<'_> {
+    fn change(&mut self, segment: u64, change: impl FnOnce(&mut Live)) {
+        let live = self.live.entry(segment).or_default();
+        change(live);
+        self.touched.insert(segment, *live);
+    }
+
+    /// Lets others at the figures, and returns those that changed.
+    fn finish(self) -> BTreeMap<u64, Live> {
+        self.touched
+    }
 }
 
 /// Seals segments that are full and idle; the index is flushed with each, which bounds how much a

@@ -51,6 +51,9 @@ pub trait EnvFile: Send + Sync + 'static {
     fn write_at(&self, block: &[u8], offset: u64) -> io::Result<()>;
     /// Reads exactly `len` bytes at `offset`; [`io::ErrorKind::UnexpectedEof`] past the end.
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// Fills `into` from `offset`, as the medium has it now: not from the page cache, where that can be
+    /// had. Address, length and offset are multiples of [`BLOCK_BYTES`].
+    fn read_uncached(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
     /// Makes every write that returned before this call durable.
     fn sync_data(&self) -> io::Result<()>;
     /// Cuts the file off at `len` bytes, durably.
@@ -116,8 +119,9 @@ impl Env for OsEnv {
         }
         file.sync_all()?;
         Ok(Arc::new(OsFile {
+            path: path.to_owned(),
             buffered: for_random_reads(file)?,
-            direct: open_direct(path)?,
+            direct: open_direct(path, OpenOptions::new().write(true))?,
         }))
     }
 
@@ -125,6 +129,7 @@ impl Env for OsEnv {
         // Only a recovery writes to an existing segment, and only a block: not worth a descriptor.
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(Arc::new(OsFile {
+            path: path.to_owned(),
             buffered: for_random_reads(file)?,
             direct: None,
         }))
@@ -167,6 +172,7 @@ fn allocate(file: &File, len: u64) -> io::Result<()> {
 
 /// A file with two descriptors: one through the page cache for reads, one past it for writes.
 struct OsFile {
+    path: PathBuf,
     buffered: File,
     /// `None` for a segment of an earlier life, and where the filesystem refuses `O_DIRECT` (tmpfs):
     /// writes go through the cache.
@@ -179,14 +185,10 @@ fn for_random_reads(file: File) -> io::Result<File> {
     Ok(file)
 }
 
-/// A descriptor that writes past the page cache, where the filesystem has that.
-fn open_direct(path: &Path) -> io::Result<Option<File>> {
+/// A descriptor that passes the page cache by, where the filesystem has that.
+fn open_direct(path: &Path, options: &mut OpenOptions) -> io::Result<Option<File>> {
     let flags = i32::try_from(OFlags::DIRECT.bits()).expect("O_DIRECT is a small flag");
-    match OpenOptions::new()
-        .write(true)
-        .custom_flags(flags)
-        .open(path)
-    {
+    match options.custom_flags(flags).open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
         Err(error) => Err(error),
@@ -221,6 +223,18 @@ impl EnvFile for OsFile {
             unsafe { bytes.set_len(bytes.len() + read) };
         }
         Ok(bytes)
+    }
+
+    fn read_uncached(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        // Opened anew, as it is seldom needed and there are many segments.
+        let direct = match open_direct(&self.path, OpenOptions::new().read(true)) {
+            Ok(direct) => direct,
+            // Removed meanwhile: what is open still can be read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let file = direct.as_ref().unwrap_or(&self.buffered);
+        file.read_exact_at(into, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {

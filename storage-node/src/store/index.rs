@@ -25,6 +25,7 @@ const MARK: &[u8] = b"m";
 
 const ENTRY_VERSION: u8 = 1;
 const ENTRY_BYTES: usize = 1 + 8 + 8 + 2 + 8 + 8 + 8 + 8 + 36;
+const LIVE_BYTES: usize = 32;
 /// Block cache of one disk's index.
 const CACHE_BYTES: usize = 16 << 20;
 /// Memtable of one disk's index: about 35,000 entries.
@@ -105,18 +106,43 @@ pub struct HeldBlob {
     pub written_ms: u64,
 }
 
-/// What of a segment is still stored.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// What of a segment is still stored, and what was ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Live {
     pub(super) shards: u64,
     /// Whole records, headers and padding included.
     pub(super) bytes: u64,
+    /// Bytes of all shard records that ever were whole in the segment, dead ones too. May be too
+    /// much (`u64::MAX` where nobody counted), never too little: what is above `bytes` keeps
+    /// tombstones from being dropped.
+    pub(super) put_bytes: u64,
+    /// The lowest sequence among those records; may be too low, never too high.
+    pub(super) lowest: u64,
+}
+
+impl Default for Live {
+    /// An empty segment.
+    fn default() -> Self {
+        Self {
+            shards: 0,
+            bytes: 0,
+            put_bytes: 0,
+            lowest: u64::MAX,
+        }
+    }
 }
 
 impl Live {
     pub(super) fn add(&mut self, entry: &Entry) {
         self.shards += 1;
         self.bytes += entry.record_bytes;
+        self.add_dead(entry);
+    }
+
+    /// Counts a record that is whole on the disk but is not the shard's place.
+    pub(super) fn add_dead(&mut self, entry: &Entry) {
+        self.put_bytes = self.put_bytes.saturating_add(entry.record_bytes);
+        self.lowest = self.lowest.min(entry.sequence);
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
@@ -124,21 +150,37 @@ impl Live {
         self.bytes = self.bytes.saturating_sub(entry.record_bytes);
     }
 
-    fn encode(self) -> [u8; 16] {
-        let mut out = [0; 16];
+    /// The lowest sequence that a dead record of this segment can have, if there can be one.
+    pub(super) fn lowest_dead(&self) -> Option<u64> {
+        (self.put_bytes > self.bytes).then_some(self.lowest)
+    }
+
+    /// `put_bytes`, where they were counted.
+    pub(super) fn counted_bytes(&self) -> Option<u64> {
+        (self.put_bytes < u64::MAX).then_some(self.put_bytes)
+    }
+
+    fn encode(self) -> [u8; LIVE_BYTES] {
+        let mut out = [0; LIVE_BYTES];
         let mut rest = &mut out[..];
         rest.put_u64_le(self.shards);
         rest.put_u64_le(self.bytes);
+        rest.put_u64_le(self.put_bytes);
+        rest.put_u64_le(self.lowest);
         out
     }
 
     fn decode(mut from: &[u8]) -> Result<Self, Error> {
-        if from.len() != 16 {
+        // Values from before there was compaction end after the first two.
+        let counted = from.len() == LIVE_BYTES;
+        if !counted && from.len() != 16 {
             return Err(Error::IndexEntry);
         }
         Ok(Self {
             shards: from.get_u64_le(),
             bytes: from.get_u64_le(),
+            put_bytes: if counted { from.get_u64_le() } else { u64::MAX },
+            lowest: if counted { from.get_u64_le() } else { 0 },
         })
     }
 }
@@ -190,6 +232,11 @@ impl Changes {
 
     pub(super) fn live(&mut self, segment: u64, live: Live) {
         self.batch.put(segment_key(segment), live.encode());
+    }
+
+    /// Forgets the figures of a segment that is gone.
+    pub(super) fn forget(&mut self, segment: u64) {
+        self.batch.delete(segment_key(segment));
     }
 
     pub(super) fn mark(&mut self, mark: Mark) {
@@ -261,6 +308,22 @@ impl Index {
         Ok(live)
     }
 
+    /// The shards that the index has in a segment. Reads the whole index.
+    pub(super) fn shards_in(&self, segment: u64) -> Result<Vec<ShardId>, Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound([SHARD + 1]);
+        options.fill_cache(false);
+        let from = IteratorMode::From(&[SHARD], Direction::Forward);
+        let mut shards = Vec::new();
+        for pair in self.db.iterator_opt(from, options) {
+            let (key, value) = pair?;
+            if Entry::decode(&value)?.segment == segment {
+                shards.push(shard_of(&key)?);
+            }
+        }
+        Ok(shards)
+    }
+
     /// Up to `limit` shards with ids above `after`, in the order of their ids.
     pub(super) fn list(
         &self,
@@ -320,8 +383,7 @@ impl Index {
             .take(limit)
             .map(|pair| {
                 let (key, _) = pair?;
-                let id = <[u8; ShardId::LEN]>::try_from(&key[1..]);
-                id.map(ShardId::from_bytes).map_err(|_| Error::IndexEntry)
+                shard_of(&key)
             })
             .collect()
     }
@@ -333,8 +395,34 @@ fn shard_key(id: &ShardId) -> [u8; 1 + ShardId::LEN] {
     key
 }
 
+fn shard_of(key: &[u8]) -> Result<ShardId, Error> {
+    let id = <[u8; ShardId::LEN]>::try_from(&key[1..]);
+    id.map(ShardId::from_bytes).map_err(|_| Error::IndexEntry)
+}
+
 fn segment_key(segment: u64) -> [u8; 9] {
     let mut key = [SEGMENT; 9];
     key[1..].copy_from_slice(&segment.to_be_bytes());
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_a_segment_read_back_and_old_ones_count_as_unknown() {
+        let live = Live {
+            shards: 1,
+            bytes: 2,
+            put_bytes: 3,
+            lowest: 4,
+        };
+        assert_eq!(Live::decode(&live.encode()).unwrap(), live);
+        let old = Live::decode(&live.encode()[..16]).unwrap();
+        assert_eq!((old.shards, old.bytes), (1, 2));
+        assert_eq!(old.lowest_dead(), Some(0), "whatever may be in it");
+        assert!(Live::decode(&live.encode()[..24]).is_err());
+        assert_eq!(Live::default().lowest_dead(), None);
+    }
 }

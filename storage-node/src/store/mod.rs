@@ -10,9 +10,13 @@
 
 mod buffer;
 mod commit;
+mod compact;
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
 mod env;
+mod faulty;
 mod identity;
 mod index;
 mod progress;
@@ -20,11 +24,16 @@ mod reader;
 mod record;
 mod recovery;
 mod removal;
+#[cfg(test)]
+mod replace_tests;
+mod scan;
 mod segment;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod victim;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -42,12 +51,17 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{Error, IoContext};
 use buffer::BufferPool;
+pub use compact::Compacted;
+use compact::{Compaction, Scope};
 pub use env::{BLOCK_BYTES, Env, EnvFile, OsEnv, Space};
+pub use faulty::{DiskFault, FaultyEnv};
 pub use index::HeldBlob;
 use index::{Index, Live};
 pub use progress::Progress;
 pub use reader::ShardReader;
 use segment::Log;
+pub use verify::Verdict;
+use writer::Present;
 pub use writer::{ShardWriter, Stored};
 
 /// Commit requests that may wait for the commit thread; more than that wait in their writers.
@@ -118,8 +132,11 @@ struct Shared {
     pool: BufferPool,
     read_budget: Arc<Semaphore>,
     health: AtomicU8,
-    /// Stored shards by segment: what compaction will choose by.
+    /// Stored shards by segment: what compaction chooses by.
     live: Mutex<BTreeMap<u64, Live>>,
+    /// Held by the commit thread from before a tombstone is reserved until the index has it.
+    deleting: Mutex<()>,
+    compaction: Compaction,
 }
 
 impl Shared {
@@ -163,6 +180,10 @@ impl Shared {
             .compare_exchange(full, online, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    fn deleting(&self) -> MutexGuard<'_, ()> {
+        self.deleting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -195,6 +216,8 @@ impl ShardStore {
             read_budget: reader::budget(options.read_buffer_bytes),
             health: AtomicU8::new(DiskHealth::Online as u8),
             live: Mutex::new(recovered.live),
+            deleting: Mutex::new(()),
+            compaction: Compaction::default(),
         });
         let (commits, requests) = mpsc::channel(COMMIT_QUEUE);
         let own = Arc::clone(&shared);
@@ -228,7 +251,25 @@ impl ShardStore {
     /// [`Error::Busy`], [`Error::Conflict`], [`Error::BadShard`], [`Error::DiskFull`],
     /// [`Error::DiskFailed`], [`Error::Stopped`].
     pub async fn begin(&self, descriptor: ShardDescriptor) -> Result<ShardWriter, Error> {
-        ShardWriter::begin(Arc::clone(&self.shared), self.commits().clone(), descriptor).await
+        self.begin_with(descriptor, Present::Compare).await
+    }
+
+    /// Begins to store a shard anew whose record is damaged. The old record stays until the new one is
+    /// durable, and counts until then. As [`Self::begin`] if the shard is not stored.
+    ///
+    /// # Errors
+    /// As [`Self::begin`]; [`Error::NotFound`], here or in the end, if the shard is deleted meanwhile.
+    pub async fn begin_replacing(&self, descriptor: ShardDescriptor) -> Result<ShardWriter, Error> {
+        self.begin_with(descriptor, Present::Replace).await
+    }
+
+    async fn begin_with(
+        &self,
+        descriptor: ShardDescriptor,
+        present: Present,
+    ) -> Result<ShardWriter, Error> {
+        let (shared, commits) = (Arc::clone(&self.shared), self.commits().clone());
+        ShardWriter::begin(shared, commits, descriptor, present).await
     }
 
     /// Whether the index has a shard, and its segment is there.
@@ -309,9 +350,42 @@ impl ShardStore {
         reader::describe_page(Arc::clone(&self.shared), after, max).await
     }
 
+    /// Takes no more writes: what the disk gives back is not what it was given.
+    pub fn distrust(&self) -> Error {
+        tracing::error!(disk = %self.disk, "the disk does not keep what it is given; it takes no more writes");
+        let failed = DiskHealth::Failed as u8;
+        self.shared.health.store(failed, Ordering::Release);
+        Error::DiskFailed
+    }
+
     /// Whether the disk takes writes.
     pub fn health(&self) -> DiskHealth {
         self.shared.health()
+    }
+
+    /// Copies what is live out of the segment that gains the most, and removes it. `pace` is
+    /// awaited with the bytes of a record before each is copied. `None`: no segment is worth it.
+    /// Dropped half-way, it leaves copies that the next call need not make again. Waits for another
+    /// call of it on this disk.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`] if there is no room for the segment that takes the copies;
+    /// [`Error::DiskFailed`], [`Error::Io`], [`Error::Index`], [`Error::Stopped`].
+    pub async fn compact_once<F>(
+        &self,
+        pace: impl Fn(u64) -> F + Send + Sync,
+    ) -> Result<Option<Compacted>, Error>
+    where
+        F: Future<Output = ()> + Send,
+    {
+        compact::once(self.scope(), victim::WORTH_PERCENT, pace).await
+    }
+
+    fn scope(&self) -> Scope {
+        Scope {
+            shared: Arc::clone(&self.shared),
+            commits: self.commits().clone(),
+        }
     }
 
     /// The disk's figures.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use riquet_cluster::id::Epoch;
+use riquet_cluster::id::{Epoch, ShardId};
 use serde::{Deserialize, Serialize};
 
 use super::env::Env;
@@ -25,6 +25,10 @@ pub struct Progress {
     pub swept_all_ms: u64,
     /// The disk holds, or is owed, all that this layout places on it. None: that must be looked at.
     pub complete_at: Option<Epoch>,
+    /// When the present or last scrub began, ms since 1970.
+    pub scrub_began_ms: u64,
+    /// The last shard that the present scrub has checked; none: no scrub was cut short.
+    pub scrub_after: Option<ShardId>,
 }
 
 impl Progress {

@@ -186,9 +186,18 @@ pub(super) async fn describe(shared: Arc<Shared>, id: ShardId) -> Result<ShardDe
 }
 
 fn find(shared: &Shared, id: &ShardId) -> Result<(Entry, Arc<Segment>), Error> {
-    let entry = shared.index.get(id)?.ok_or(Error::NotFound)?;
-    let segment = shared.log.segment(entry.segment).ok_or(Error::Damaged)?;
-    Ok((entry, segment))
+    let mut entry = shared.index.get(id)?.ok_or(Error::NotFound)?;
+    loop {
+        if let Some(segment) = shared.log.segment(entry.segment) {
+            return Ok((entry, segment));
+        }
+        // Compaction may have moved the shard since the index was asked, and removed the segment:
+        // in that order, so the index knows the new place by now.
+        match shared.index.get(id)?.ok_or(Error::NotFound)? {
+            same if same == entry => return Err(Error::Damaged),
+            moved => entry = moved,
+        }
+    }
 }
 
 fn check_header(head: &[u8], segment: &Segment, id: &ShardId) -> Result<ShardDescriptor, Error> {

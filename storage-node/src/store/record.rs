@@ -1,5 +1,7 @@
 //! Bytes of a segment: its head, and header and footer of the records in it (`docs/FORMAT.md`).
 
+use std::ops::Range;
+
 use bytes::{Buf, BufMut};
 use crc_fast::{CrcAlgorithm, Digest};
 use riquet_cluster::id::Epoch;
@@ -21,6 +23,8 @@ const VERSION: u8 = 1;
 const SEGMENT_HEAD_BYTES: usize = 64;
 const COMMON_BYTES: usize = 56;
 const CRC_BYTES: usize = 8;
+/// The nonce's place in a header.
+const NONCE: Range<usize> = 8..24;
 
 /// Length of a footer.
 pub(super) const FOOTER_BYTES: usize = 32;
@@ -230,6 +234,17 @@ impl Header {
     }
 }
 
+/// The same header for another segment. The rest stays as it is byte for byte, fields that only
+/// another version of the descriptor has included; so the record's length stays too.
+pub(super) fn for_segment(header: &[u8], nonce: u128) -> Vec<u8> {
+    let mut out = header.to_vec();
+    let body_bytes = out.len() - CRC_BYTES;
+    out[NONCE].copy_from_slice(&nonce.to_le_bytes());
+    let crc = checksum_of(&out[..body_bytes]);
+    out[body_bytes..].copy_from_slice(&crc.to_le_bytes());
+    out
+}
+
 /// The footer of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Footer {
@@ -313,6 +328,11 @@ mod tests {
         assert_eq!(Header::decode(&bytes, 99), Some((header, header_bytes)));
         assert_eq!(Header::decode(&bytes, 98), None, "another segment's");
         assert_eq!(Header::decode(&bytes[..bytes.len() - 1], 99), None, "cut");
+        let moved = for_segment(&bytes, 100);
+        assert_eq!(Header::decode(&moved, 99), None);
+        let (found, found_bytes) = Header::decode(&moved, 100).unwrap();
+        assert_eq!((found.encode(), found_bytes), (moved, header_bytes));
+        assert_eq!(Header { nonce: 99, ..found }.encode(), bytes);
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Header::decode(&bytes, 99), None, "bit {bit}");

@@ -1,6 +1,6 @@
 //! Brings index and segments together at start (`docs/FORMAT.md`, Recovery).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,15 +10,10 @@ use super::StoreOptions;
 use super::env::{BLOCK_BYTES, Env};
 use super::identity::SEGMENT_FOLDER;
 use super::index::{Changes, Entry, Index, Live, Mark};
-use super::record::{BLOCK, FOOTER_BYTES, Footer, Header, Kind, SegmentHead, Shape, checksum};
+use super::record::{BLOCK, Header, Kind, SegmentHead, Shape};
+use super::scan::{End, Place, Records, find_end, whole};
 use super::segment::{Log, Segment, ToSeal, segment_number, segment_path};
 use crate::error::{Error, IoContext};
-
-/// Read at once while looking for headers: a hole passes at this stride.
-const WINDOW_BYTES: u64 = 128 * 1024;
-
-/// Read at once while checking a payload.
-const CHECK_BYTES: u64 = 1024 * 1024;
 
 /// A disk ready to be used.
 pub(super) struct Recovered {
@@ -34,21 +29,14 @@ struct Found {
     end: End,
 }
 
-/// How a segment ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Without a seal: it was written to when the last life ended.
-    Open,
-    /// With a seal; `vouched` as the life that wrote it left it.
-    Sealed { vouched: bool },
-}
-
 pub(super) fn recover(env: Arc<dyn Env>, options: &StoreOptions) -> Result<Recovered, Error> {
     let folder = options.path.join(SEGMENT_FOLDER);
     let disk_id = options.disk.as_u128();
-    let (found, last_number) = find_segments(&*env, &folder, disk_id)?;
-    let (index, mark) = open_index(&options.index_path, last_number)?;
-    let live = index.live()?;
+    let (found, numbers) = find_segments(&*env, &folder, disk_id)?;
+    let last_number = numbers.last().copied().unwrap_or(0);
+    let (index, mark) = open_index(&options.index_path, &numbers)?;
+    let mut live = index.live()?;
+    forget_gone(&index, &mut live, &numbers)?;
     let mut replay = Replay {
         index: &index,
         live,
@@ -106,21 +94,20 @@ pub(super) fn recover(env: Arc<dyn Env>, options: &StoreOptions) -> Result<Recov
     Ok(Recovered { log, index, live })
 }
 
-/// Opens every segment that is whole enough to be one; also returns the highest number seen.
+/// Opens every segment that is whole enough to be one; also returns the numbers of all files that
+/// stay, damaged ones too.
 fn find_segments(
     env: &dyn Env,
     folder: &Path,
     disk_id: u128,
-) -> Result<(BTreeMap<u64, Found>, u64), Error> {
+) -> Result<(BTreeMap<u64, Found>, BTreeSet<u64>), Error> {
     let names = env.list(folder).doing("list the segments")?;
-    let mut numbers: Vec<u64> = names
+    let mut numbers: BTreeSet<u64> = names
         .iter()
         .filter_map(|name| segment_number(name))
         .collect();
-    numbers.sort_unstable();
-    let last_number = numbers.last().copied().unwrap_or(0);
     let mut found = BTreeMap::new();
-    for number in numbers {
+    for number in numbers.clone() {
         let path = segment_path(folder, number);
         let file = env.open(&path).doing("open a segment")?;
         let len = file.size().doing("ask for a segment's length")?;
@@ -133,17 +120,18 @@ fn find_segments(
         let head = SegmentHead::decode(&block);
         match head.filter(|head| head.number == number && head.disk_id == disk_id) {
             Some(head) => {
-                let segment = Arc::new(Segment {
-                    number,
-                    nonce: head.nonce,
-                    file,
-                });
+                let segment = Arc::new(Segment::new(number, head.nonce, file));
                 let end = find_end(&segment, len)?;
+                if end != End::Open {
+                    segment.note_sealed();
+                }
                 found.insert(number, Found { segment, len, end });
             }
             // The head fits one sector, so it is whole or zeros: a segment whose making was cut short.
             None if block.iter().all(|&byte| byte == 0) => {
                 env.remove(&path).doing("remove an unused segment")?;
+                // The mark must not go past the number after the last file (see `open_index`).
+                numbers.remove(&number);
             }
             // Never removed: it may hold shards that somebody can still save.
             None => {
@@ -151,67 +139,60 @@ fn find_segments(
             }
         }
     }
-    Ok((found, last_number))
-}
-
-fn find_end(segment: &Segment, len: u64) -> Result<End, Error> {
-    if len < 2 * BLOCK || !len.is_multiple_of(BLOCK) {
-        return Ok(End::Open);
-    }
-    let last = segment
-        .file
-        .read_at(len - BLOCK, BLOCK_BYTES)
-        .doing("read a segment's end")?;
-    Ok(match Header::decode(&last, segment.nonce) {
-        Some((
-            Header {
-                kind: Kind::Seal, ..
-            },
-            _,
-        )) => End::Sealed { vouched: true },
-        Some((
-            Header {
-                kind: Kind::RecoveredSeal,
-                ..
-            },
-            _,
-        )) => End::Sealed { vouched: false },
-        _ => End::Open,
-    })
+    Ok((found, numbers))
 }
 
 /// Opens the index, or begins a new one where it is lost or belongs to other segments.
-fn open_index(path: &Path, last_number: u64) -> Result<(Index, Mark), Error> {
-    match Index::open(path).and_then(|index| Ok((index.mark()?, index))) {
-        Ok((Some(mark), index)) if mark.segment <= last_number + 1 => return Ok((index, mark)),
-        Ok((None, index)) => {
-            return Ok((
-                index,
-                Mark {
-                    segment: 0,
-                    offset: 0,
-                    next_sequence: 1,
-                },
-            ));
-        }
-        Ok((Some(mark), _)) => {
-            tracing::error!(
-                mark = mark.segment,
-                last_number,
-                "index of other segments; rebuilding"
-            )
+fn open_index(path: &Path, numbers: &BTreeSet<u64>) -> Result<(Index, Mark), Error> {
+    const START: Mark = Mark {
+        segment: 0,
+        offset: 0,
+        next_sequence: 1,
+    };
+    let last_number = numbers.last().copied().unwrap_or(0);
+    match Index::open(path).and_then(|index| Ok((index.mark()?, index.live()?, index))) {
+        Ok((mark, live, index)) => {
+            let mark = mark.unwrap_or(START);
+            // An index that is older than a compaction names segments that are gone: what it has
+            // there was moved or deleted since, and the segments know which.
+            let gone = live
+                .iter()
+                .find(|(number, live)| live.shards > 0 && !numbers.contains(number));
+            match gone {
+                None if mark.segment <= last_number + 1 => return Ok((index, mark)),
+                None => tracing::error!(
+                    mark = mark.segment,
+                    last_number,
+                    "index of other segments; rebuilding"
+                ),
+                Some((number, _)) => tracing::error!(
+                    segment = number,
+                    "index with shards in a segment that is gone; rebuilding"
+                ),
+            }
         }
         Err(error) => tracing::error!(%error, "unreadable index; rebuilding"),
     }
     std::fs::remove_dir_all(path).doing("remove the index")?;
-    Ok((
-        Index::open(path)?,
-        Mark {
-            segment: 0,
-            offset: 0,
-            next_sequence: 1,
-        },
-    ))
+    Ok((Index::open(path)?, START))
+}
+
+/// Forgets the figures of segments that are gone; [`open_index`] saw that no shard was in them.
+fn forget_gone(
+    index: &Index,
+    live: &mut BTreeMap<u64, Live>,
+    numbers: &BTreeSet<u64>,
+) -> Result<(), Error> {
+    let mut changes = Changes::default();
+    live.retain(|number, live| {
+        let there = numbers.contains(number);
+        if !there {
+            debug_assert_eq!(live.shards, 0, "or the index was made anew");
+            changes.forget(*number);
+        }
+        there
+    });
+    index.apply(changes)
 }
 
 struct Replay<'a> {
@@ -237,44 +218,19 @@ impl Replay<'_> {
             // before it is durable.
             segment.file.sync_data().doing("sync a segment")?;
         }
-        let mut window = Window {
-            segment,
-            len: found.len,
-            start: 0,
-            bytes: Vec::new(),
-        };
-        let mut offset = match segment.number == mark.segment {
-            true => mark.offset.max(BLOCK),
+        let from = match segment.number == mark.segment {
+            true => mark.offset,
             false => BLOCK,
         };
-        let mut tail = offset;
-        while offset + BLOCK <= found.len {
-            let header = Header::decode(window.block(offset)?, segment.nonce);
-            let Some((header, header_bytes)) =
-                header.filter(|(header, _)| header.record_bytes <= found.len - offset)
-            else {
-                offset += BLOCK;
-                continue;
-            };
-            if matches!(header.kind, Kind::Seal | Kind::RecoveredSeal) {
-                // In an open segment: sealed, but not cut before the power went.
-                return Ok(offset);
-            }
+        let vouched = found.end == End::Sealed { vouched: true };
+        let mut records = Records::from(segment, found.len, from);
+        while let Some((header, place)) = records.next()? {
             self.next_sequence = self.next_sequence.max(header.sequence + 1);
-            let record_bytes = header.record_bytes;
-            let vouched = found.end == End::Sealed { vouched: true };
-            let place = Place {
-                offset,
-                header_bytes,
-                vouched,
-            };
-            if !settled && let Some(crc) = whole(segment, &header, place)? {
+            if !settled && let Some(crc) = whole(segment, &header, place, vouched)? {
                 self.record(segment, header, place, crc)?;
             }
-            offset += record_bytes;
-            tail = offset;
         }
-        Ok(tail)
+        Ok(records.tail())
     }
 
     fn record(
@@ -300,7 +256,7 @@ impl Replay<'_> {
                 self.put(&descriptor.id, &entry)
             }
             Kind::Tombstones => {
-                let start = place.offset + place.header_bytes as u64;
+                let start = place.payload_start();
                 let len = usize::try_from(header.payload_bytes).expect("fits a segment");
                 let payload = segment.file.read_at(start, len).doing("read tombstones")?;
                 for id in payload.as_chunks::<{ ShardId::LEN }>().0 {
@@ -314,16 +270,26 @@ impl Replay<'_> {
     }
 
     fn put(&mut self, id: &ShardId, entry: &Entry) -> Result<(), Error> {
-        let old = self.index.get(id)?;
-        if old.is_some_and(|old| old.sequence >= entry.sequence) {
-            return Ok(());
-        }
         let mut changes = Changes::default();
-        changes.put(id, entry);
-        if let Some(old) = old {
-            self.account(&mut changes, old.segment, |live| live.remove(&old));
+        match self.index.get(id)? {
+            // Indexed before the crash, and counted then.
+            Some(old) if (old.segment, old.offset) == (entry.segment, entry.offset) => {
+                return Ok(());
+            }
+            // Superseded, or the other copy of a shard that was being moved: equal sequences mean
+            // equal records, and either one will do. It may have been counted before; counted
+            // twice, a dead record keeps no more tombstones than counted once.
+            Some(old) if old.sequence >= entry.sequence => {
+                self.account(&mut changes, entry.segment, |live| live.add_dead(entry));
+            }
+            old => {
+                changes.put(id, entry);
+                if let Some(old) = old {
+                    self.account(&mut changes, old.segment, |live| live.remove(&old));
+                }
+                self.account(&mut changes, entry.segment, |live| live.add(entry));
+            }
         }
-        self.account(&mut changes, entry.segment, |live| live.add(entry));
         self.index.apply(changes)
     }
 
@@ -346,71 +312,5 @@ impl Replay<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Where a record was found.
-#[derive(Clone, Copy)]
-struct Place {
-    offset: u64,
-    header_bytes: usize,
-    /// A seal stands behind the payloads of this segment.
-    vouched: bool,
-}
-
-/// The payload's checksum if the record is whole. Where a seal vouches for payloads, only the
-/// footer is read.
-fn whole(segment: &Segment, header: &Header, place: Place) -> Result<Option<u64>, Error> {
-    let start = place.offset + place.header_bytes as u64;
-    let end = start + header.payload_bytes;
-    let footer = segment
-        .file
-        .read_at(end, FOOTER_BYTES)
-        .doing("read a footer")?;
-    let Some(footer) = Footer::decode(&footer).filter(|f| f.sequence == header.sequence) else {
-        return Ok(None);
-    };
-    if !place.vouched {
-        let mut crc = checksum();
-        let mut at = start;
-        while at < end {
-            let len = CHECK_BYTES.min(end - at);
-            crc.update(
-                &segment
-                    .file
-                    .read_at(at, len as usize)
-                    .doing("read a payload")?,
-            );
-            at += len;
-        }
-        if crc.finalize() != footer.payload_crc {
-            return Ok(None);
-        }
-    }
-    Ok(Some(footer.payload_crc))
-}
-
-/// Blocks of a segment, read in long strides.
-struct Window<'a> {
-    segment: &'a Segment,
-    len: u64,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window<'_> {
-    fn block(&mut self, offset: u64) -> Result<&[u8], Error> {
-        let inside = offset >= self.start && offset + BLOCK <= self.start + self.bytes.len() as u64;
-        if !inside {
-            let len = WINDOW_BYTES.min(self.len - offset) as usize;
-            self.bytes = self
-                .segment
-                .file
-                .read_at(offset, len)
-                .doing("scan a segment")?;
-            self.start = offset;
-        }
-        let at = (offset - self.start) as usize;
-        Ok(&self.bytes[at..at + BLOCK_BYTES])
     }
 }

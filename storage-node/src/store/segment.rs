@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use riquet_cluster::id::{BlobId, ShardId};
@@ -20,6 +21,27 @@ pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) nonce: u128,
     pub(super) file: Arc<dyn EnvFile>,
+    sealed: AtomicBool,
+}
+
+impl Segment {
+    pub(super) fn new(number: u64, nonce: u128, file: Arc<dyn EnvFile>) -> Self {
+        Self {
+            number,
+            nonce,
+            file,
+            sealed: AtomicBool::new(false),
+        }
+    }
+
+    /// Its seal is durable and the file cut: it never changes again.
+    pub(super) fn note_sealed(&self) {
+        self.sealed.store(true, Ordering::Release);
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
 }
 
 /// The segments of one disk.
@@ -42,6 +64,8 @@ struct State {
     /// End of the last reservation in the active segment.
     tail: u64,
     next_number: u64,
+    /// Number of the last segment that was made, by this life or an earlier one.
+    last_made: u64,
     next_sequence: u64,
     unsettled: BTreeSet<(u64, u64)>,
     /// Shards that a writer is at work on.
@@ -101,6 +125,7 @@ impl Log {
                 stopped: false,
                 tail: 0,
                 next_number,
+                last_made: next_number - 1,
                 next_sequence,
                 unsettled: BTreeSet::new(),
                 writing: HashSet::new(),
@@ -201,6 +226,7 @@ impl Log {
         // A number whose segment could not be made is not tried again.
         state.next_number = number + 1;
         let segment = created?;
+        state.last_made = number;
         if state.stopped {
             state.retired.push((segment, BLOCK));
             return Err(Error::Stopped);
@@ -230,11 +256,7 @@ impl Log {
         self.env
             .sync_dir(&self.folder)
             .doing("sync the segment folder")?;
-        Ok(Segment {
-            number,
-            nonce,
-            file,
-        })
+        Ok(Segment::new(number, nonce, file))
     }
 
     /// Settles `batch`, whose records go into the index with the mark returned.
@@ -248,7 +270,8 @@ impl Log {
         let (segment, offset) = match (state.unsettled.first(), &state.active) {
             (Some(first), _) => *first,
             (None, Some(active)) => (active.number, state.tail),
-            (None, None) => (state.next_number, 0),
+            // Not `next_number`, which goes past segments that could not be made.
+            (None, None) => (state.last_made + 1, 0),
         };
         Mark {
             segment,
@@ -292,6 +315,47 @@ impl Log {
             .cloned()
     }
 
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Arc<Segment>> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.values().cloned().collect()
+    }
+
+    /// The sealed segments but the one with the highest number: that one must outlive the others,
+    /// for a mark past the number after it tells recovery that the index is not of these segments.
+    pub(super) fn removable(&self) -> Vec<Arc<Segment>> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let last = open.keys().next_back().copied();
+        open.values()
+            .filter(|segment| segment.is_sealed() && Some(segment.number) != last)
+            .cloned()
+            .collect()
+    }
+
+    /// Removes the file of a segment that nobody looks for any more, durably. Who has it open goes
+    /// on reading.
+    pub(super) fn remove(&self, segment: &Segment) -> Result<(), Error> {
+        let number = segment.number;
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            segment.is_sealed() && open.keys().next_back() > Some(&number),
+            "the mark may be in it or after it"
+        );
+        open.remove(&number);
+        drop(open);
+        let path = segment_path(&self.folder, number);
+        self.env.remove(&path).doing("remove a segment")?;
+        self.env
+            .sync_dir(&self.folder)
+            .doing("sync the segment folder")
+    }
+
+    /// Whether another segment could be made.
+    pub(super) fn has_room(&self) -> bool {
+        let space = self.env.space(&self.folder);
+        space.is_ok_and(|space| space.free_bytes >= self.segment_bytes)
+    }
+
     pub(super) fn segment_count(&self) -> usize {
         self.open
             .read()
@@ -332,7 +396,9 @@ impl ToSeal {
         segment
             .file
             .truncate(tail + record_bytes)
-            .doing("cut a sealed segment")
+            .doing("cut a sealed segment")?;
+        segment.note_sealed();
+        Ok(())
     }
 }
 

@@ -56,11 +56,13 @@ pub(crate) fn payload(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// A disk in memory. Writes wait in its cache until a sync; when the power is cut, every sector of a
-/// write that was not synced survives or not by chance, and so does every new folder entry.
+/// write that was not synced survives or not by chance, and so does every change of a folder.
 pub(crate) struct SimDisk {
     files: Mutex<BTreeMap<PathBuf, Arc<SimFile>>>,
     /// Entries that a crash can't lose.
     durable_names: Mutex<BTreeSet<PathBuf>>,
+    /// Removed files that a crash can bring back.
+    removed: Mutex<BTreeMap<PathBuf, Arc<SimFile>>>,
     power: Arc<Power>,
     clock: AtomicU64,
     random: Mutex<StdRng>,
@@ -107,6 +109,7 @@ impl SimDisk {
         Arc::new(Self {
             files: Mutex::default(),
             durable_names: Mutex::default(),
+            removed: Mutex::default(),
             power: Arc::new(Power(AtomicU64::new(u64::MAX))),
             clock: AtomicU64::new(1),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
@@ -123,7 +126,13 @@ impl SimDisk {
         let mut random = StdRng::seed_from_u64(seed);
         let next = Self::new(seed);
         let durable_names = self.durable_names.lock().unwrap();
-        for (path, file) in self.files.lock().unwrap().iter() {
+        let mut files = self.files.lock().unwrap().clone();
+        for (path, file) in self.removed.lock().unwrap().iter() {
+            files
+                .entry(path.clone())
+                .or_insert_with(|| Arc::clone(file));
+        }
+        for (path, file) in &files {
             if !durable_names.contains(path) && random.random_bool(0.5) {
                 continue;
             }
@@ -179,6 +188,8 @@ impl Env for SimDisk {
             .filter(|file| file.parent() == Some(path))
             .cloned();
         self.durable_names.lock().unwrap().extend(inside);
+        let mut removed = self.removed.lock().unwrap();
+        removed.retain(|file, _| file.parent() != Some(path));
         Ok(())
     }
 
@@ -204,13 +215,12 @@ impl Env for SimDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.power.spend()?;
-        self.files
-            .lock()
-            .unwrap()
-            .remove(path)
-            .map(drop)
-            .ok_or(io::ErrorKind::NotFound.into())
+        let file = self.files.lock().unwrap().remove(path);
+        let file = file.ok_or(io::ErrorKind::NotFound)?;
+        self.durable_names.lock().unwrap().remove(path);
+        self.removed.lock().unwrap().insert(path.to_owned(), file);
+        // Last: a removal that the power cut may have happened.
+        self.power.spend()
     }
 
     fn create(&self, path: &Path, len: u64) -> io::Result<Arc<dyn EnvFile>> {
@@ -239,9 +249,11 @@ impl Env for SimDisk {
     }
 
     fn space(&self, _: &Path) -> io::Result<Space> {
+        let files = self.files.lock().unwrap();
+        let used: u64 = files.values().map(|file| file.size().unwrap()).sum();
         Ok(Space {
             total_bytes: 1 << 40,
-            free_bytes: 1 << 39,
+            free_bytes: (1 << 40) - used,
         })
     }
 
@@ -268,6 +280,11 @@ impl EnvFile for SimFile {
         // Into the cache first: of a write that the power cut, any part may be on the disk.
         content.cached.push((offset, block.to_vec()));
         self.power.spend()
+    }
+
+    fn read_uncached(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        into.copy_from_slice(&self.read_at(offset, into.len())?);
+        Ok(())
     }
 
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::testing::{descriptor, payload, shard_id};
 use super::*;
 
-fn options(dir: &TempDir) -> StoreOptions {
+pub(super) fn options(dir: &TempDir) -> StoreOptions {
     StoreOptions {
         segment_bytes: 4 << 20,
         write_buffer_bytes: 4 << 20,
@@ -15,11 +15,11 @@ fn options(dir: &TempDir) -> StoreOptions {
     }
 }
 
-fn open(dir: &TempDir) -> ShardStore {
+pub(super) fn open(dir: &TempDir) -> ShardStore {
     ShardStore::open(Arc::new(OsEnv), &options(dir)).unwrap()
 }
 
-async fn put(store: &ShardStore, blob: u128, bytes: &[u8]) -> Result<Stored, Error> {
+pub(super) async fn put(store: &ShardStore, blob: u128, bytes: &[u8]) -> Result<Stored, Error> {
     let mut writer = store.begin(descriptor(blob, 0, bytes.len() as u64)).await?;
     for piece in bytes.chunks(70_000) {
         writer.write(piece).await?;
@@ -27,7 +27,7 @@ async fn put(store: &ShardStore, blob: u128, bytes: &[u8]) -> Result<Stored, Err
     writer.finish().await
 }
 
-async fn read(store: &ShardStore, blob: u128, range: Option<Range<u64>>) -> Vec<u8> {
+pub(super) async fn read(store: &ShardStore, blob: u128, range: Option<Range<u64>>) -> Vec<u8> {
     let mut reader = store.read(shard_id(blob, 0), range).await.unwrap();
     let mut bytes = Vec::new();
     while let Some(piece) = reader.next().await.unwrap() {

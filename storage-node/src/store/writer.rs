@@ -42,11 +42,21 @@ enum Sink {
     },
 }
 
+/// What a writer is to do where the shard is stored already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Present {
+    /// Compare, and store nothing.
+    Compare,
+    /// Store it anew, and let the new record take the old one's place: that is damaged.
+    Replace,
+}
+
 impl ShardWriter {
     pub(super) async fn begin(
         shared: Arc<Shared>,
         commits: mpsc::Sender<Request>,
         descriptor: ShardDescriptor,
+        present: Present,
     ) -> Result<Self, Error> {
         let (id, shape) = (descriptor.id, Shape::of(&descriptor));
         let kind = Kind::Shard(Box::new(descriptor));
@@ -59,7 +69,9 @@ impl ShardWriter {
         let claim = shared.log.claim(id)?;
         // After the claim, so that no other writer can store the shard in between. The filters of
         // the index answer for an absent shard from memory, so this is no blocking call in practice.
-        let sink = match shared.index.get(&id)? {
+        let stored = shared.index.get(&id)?;
+        let replaces = stored.filter(|_| present == Present::Replace);
+        let sink = match stored.filter(|_| replaces.is_none()) {
             Some(entry) if same_shard(&entry.shape, &shape) => Sink::Known {
                 payload_crc: entry.payload_crc,
             },
@@ -68,6 +80,9 @@ impl ShardWriter {
                 // Memory first: who waits for it must not hold up the index's mark.
                 let grant = shared.pool.grant(record_bytes).await;
                 let reservation = reserve(&shared, record_bytes).await?;
+                if let Some(replaced) = replaces {
+                    await_deletes(&shared, id, replaced).await?;
+                }
                 let entry = Entry {
                     segment: reservation.segment.number,
                     offset: reservation.offset,
@@ -84,6 +99,7 @@ impl ShardWriter {
                     claim,
                     id,
                     entry,
+                    replaces,
                     hold: Arc::new(Hold {
                         reservation: Arc::new(reservation),
                         grant,
@@ -181,6 +197,25 @@ async fn reserve(shared: &Arc<Shared>, record_bytes: u64) -> Result<Reservation,
     .await
 }
 
+/// Waits until no delete that was reserved before the present moment is under way.
+///
+/// Its tombstone would be lower than the record that is to replace the shard, so a recovery that finds
+/// both would bring the shard back. A delete that begins later is higher.
+///
+/// # Errors
+/// [`Error::NotFound`] if the shard is deleted by then.
+async fn await_deletes(shared: &Arc<Shared>, id: ShardId, replaced: Entry) -> Result<(), Error> {
+    let own = Arc::clone(shared);
+    let is_there = blocking(move || {
+        drop(own.deleting());
+        Ok(own.index.get(&id)? == Some(replaced))
+    });
+    match is_there.await? {
+        true => Ok(()),
+        false => Err(Error::NotFound),
+    }
+}
+
 /// What must outlive every write that is under way, even if the writer is dropped: the range is
 /// not settled before its last write has ended, nor is its memory given to others.
 struct Hold {
@@ -195,6 +230,8 @@ struct Record {
     id: ShardId,
     claim: Claim,
     entry: Entry,
+    /// The record whose place this one takes.
+    replaces: Option<Entry>,
     hold: Arc<Hold>,
     /// `None` only while buffers change places.
     buffer: Option<AlignedBuffer>,
@@ -298,6 +335,7 @@ impl Record {
             commits,
             id,
             claim,
+            replaces,
             hold,
             next_offset,
             ..
@@ -315,6 +353,7 @@ impl Record {
             let put = Put {
                 id,
                 entry,
+                replaces,
                 reservation,
                 _claim: claim,
                 reply,

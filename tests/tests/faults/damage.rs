@@ -57,7 +57,8 @@ fn segments(cluster: &Cluster, node: &str) -> Result<Vec<PathBuf>, Failed> {
     Ok(files)
 }
 
-fn flip(cluster: &Cluster, node: &str) -> Result<(), Failed> {
+/// Flips bits all over the segments of a node, behind its back.
+pub(crate) fn flip(cluster: &Cluster, node: &str) -> Result<(), Failed> {
     for file in segments(cluster, node)? {
         let mut bytes = std::fs::read(&file)?;
         let size_bytes = bytes.len() as u64;

@@ -7,15 +7,11 @@ use libtest_mimic::{Failed, Trial};
 use riquet_tests::cluster::{Cluster, Site};
 use riquet_tests::data::{self, MIB};
 use riquet_tests::s3::{Request, S3};
+use riquet_tests::settled::{SETTLE_TIMEOUT_S, await_settled, await_swept};
 
-use crate::objects::{Objects, etag, explained};
+use crate::metrics;
+use crate::objects::{Objects, etag};
 use crate::trial;
-
-/// Seconds within which the disks must hold what the metadata says: several looks, and the grace
-/// that readers have.
-const SETTLE_TIMEOUT_S: u64 = 90;
-/// How often they are compared.
-const POLL: Duration = Duration::from_millis(500);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -27,52 +23,12 @@ pub(crate) fn trials() -> Vec<Trial> {
             "garbage::a_disk_that_was_away_forgets_too",
             a_disk_that_was_away_forgets_too,
         ),
+        trial("garbage::room_comes_back", room_comes_back),
         trial(
             "garbage::a_dead_gateways_uploads_are_swept",
             a_dead_gateways_uploads_are_swept,
         ),
     ]
-}
-
-/// Waits until every disk holds exactly what the metadata says, nothing is owed and no garbage waits.
-/// Returns how many shards that are.
-pub(crate) fn await_settled(cluster: &Cluster) -> Result<u64, Failed> {
-    let since = Instant::now();
-    loop {
-        let failure = match cluster.operate(&["repair", "check", "--json"]) {
-            Ok(rows) => {
-                let rows: serde_json::Value = serde_json::from_str(&rows)?;
-                let rows = rows.as_array().ok_or("no rows")?;
-                let sum =
-                    |name: &str| -> u64 { rows.iter().filter_map(|row| row[name].as_u64()).sum() };
-                if (sum("owed"), sum("garbage")) == (0, 0) {
-                    assert_eq!(sum("held"), sum("expected"));
-                    return Ok(sum("held"));
-                }
-                format!("{} shards are owed, {} wait", sum("owed"), sum("garbage")).into()
-            }
-            Err(failure) => failure,
-        };
-        if since.elapsed().as_secs() > SETTLE_TIMEOUT_S {
-            return Err(explained(&failure, "not settled"));
-        }
-        std::thread::sleep(POLL);
-    }
-}
-
-/// Sweeps until no shard is left that nothing names: what is younger than a second is left each time.
-fn await_swept(cluster: &Cluster) -> Result<(), Failed> {
-    let since = Instant::now();
-    loop {
-        cluster.operate(&["garbage", "sweep", "--older-than", "1s"])?;
-        match cluster.operate(&["repair", "check"]) {
-            Ok(_) => return await_settled(cluster).map(drop),
-            Err(failure) if since.elapsed().as_secs() > SETTLE_TIMEOUT_S => {
-                return Err(explained(&failure, "not swept"));
-            }
-            Err(_) => std::thread::sleep(POLL),
-        }
-    }
 }
 
 fn what_is_deleted_leaves_the_disks(cluster: &Cluster) -> Result<(), Failed> {
@@ -123,7 +79,7 @@ fn a_disk_that_was_away_forgets_too(cluster: &Cluster) -> Result<(), Failed> {
         if since.elapsed().as_secs() > SETTLE_TIMEOUT_S {
             return Err(format!("garbage waits for a lost node: {status}").into());
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(Duration::from_millis(500));
     }
     cluster.start_again(&["montpellier-4"])?;
     match await_settled(cluster)? {
@@ -157,4 +113,43 @@ fn a_dead_gateways_uploads_are_swept(cluster: &Cluster) -> Result<(), Failed> {
     objects.put(&toulouse, "new", &bytes)?;
     await_swept(cluster)?;
     objects.verify(&toulouse)
+}
+
+/// The room of deleted objects is given back to the filesystem, and those that stay are moved for it.
+fn room_comes_back(cluster: &Cluster) -> Result<(), Failed> {
+    /// Objects, each with a shard of 4 MiB on every disk: a few segments are full of them.
+    const OBJECTS: u64 = 96;
+    let s3 = cluster.s3(Site::Toulouse);
+    let mut objects = Objects::in_new_bucket(&s3, "garbage")?;
+    for number in 0..OBJECTS {
+        objects.put(&s3, &format!("{number}"), &data::bytes(number, 16 * MIB))?;
+    }
+    let segments = || -> Result<f64, Failed> {
+        metrics::sum_of_nodes(cluster, Site::Toulouse, |labelled| {
+            labelled.split('{').next() == Some("riquet_disk_segments")
+        })
+    };
+    let full = segments()?;
+    for number in (0..OBJECTS).filter(|number| number % 6 != 0) {
+        objects.delete(&s3, &format!("{number}"))?;
+    }
+    await_settled(cluster)?;
+    let since = Instant::now();
+    // What is left fits one segment beside the one that is written to.
+    while segments()? > 2.0 * 6.0 {
+        if since.elapsed().as_secs() > SETTLE_TIMEOUT_S {
+            return Err(format!("{} segments are left of {full}", segments()?).into());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(
+        full > 3.0 * 6.0,
+        "{full} segments were too few to show anything"
+    );
+    for site in Site::ALL {
+        objects.verify(&cluster.s3(site))?;
+    }
+    cluster.kill_everything()?;
+    cluster.up()?;
+    objects.verify(&s3)
 }

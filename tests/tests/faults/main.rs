@@ -9,6 +9,7 @@ use riquet_tests::{skip, suite};
 
 mod backup;
 mod damage;
+mod disks;
 mod failover;
 mod garbage;
 mod gateways;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             traffic::trials(),
             restarts::trials(),
             damage::trials(),
+            disks::trials(),
             repair::trials(),
             garbage::trials(),
             failover::trials(),

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Failed, Trial};
 use riquet_tests::cluster::{Cluster, Site};
+use riquet_tests::settled::await_settled;
 
 use crate::damage::disks;
-use crate::garbage::await_settled;
 use crate::objects::Objects;
 use crate::{metrics, trial};
 
@@ -30,8 +30,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// Shards owed to all disks.
 fn owed(cluster: &Cluster) -> Result<u64, Failed> {
     let rows = cluster.operate(&["repair", "status", "--json"])?;
-    let rows: serde_json::Value = serde_json::from_str(&rows)?;
-    let rows = rows.as_array().ok_or("no rows")?;
+    let status: serde_json::Value = serde_json::from_str(&rows)?;
+    let rows = status["disks"].as_array().ok_or("no rows")?;
     let owed = rows.iter().map(|row| row["owed"].as_u64());
     Ok(owed.sum::<Option<u64>>().ok_or("a row without a count")?)
 }

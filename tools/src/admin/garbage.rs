@@ -1,6 +1,6 @@
 //! `riquet garbage`: what waits to be removed, and a search for what no upload ever finished.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use riquet_cluster::layout::Layout;
@@ -10,7 +10,7 @@ use riquet_metadata::{Client, GroupId};
 use serde::Serialize;
 
 use super::ClusterArgs;
-use super::upkeep::{Reports, disks_in_order, reports, run_everywhere};
+use super::upkeep::{Reports, disks_in_order, now_ms, reports, run_everywhere};
 use crate::bench::options::parse_duration;
 use crate::error::Error;
 use crate::output;
@@ -115,13 +115,11 @@ async fn groups(client: &Client) -> Result<Vec<GroupRow>, Error> {
                 break more;
             }
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now_ms = now.map_or(0, |now| now.as_millis() as u64);
         rows.push(GroupRow {
             group: group.0,
             waiting,
             more,
-            oldest_s: oldest_ms.map(|since_ms| now_ms.saturating_sub(since_ms) / 1000),
+            oldest_s: oldest_ms.map(|since_ms| now_ms().saturating_sub(since_ms) / 1000),
         });
     }
     Ok(rows)

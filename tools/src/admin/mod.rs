@@ -7,6 +7,8 @@ pub(crate) mod garbage;
 pub(crate) mod metadata;
 mod rebuild;
 pub(crate) mod repair;
+mod risk;
+pub(crate) mod scrub;
 mod status;
 pub(crate) mod tablets;
 mod upkeep;

@@ -1,7 +1,7 @@
 //! What storage nodes tell of the background work on their disks, and how they are asked to begin.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use indicatif::ProgressBar;
@@ -9,7 +9,7 @@ use riquet_cluster::id::DiskId;
 use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::transport::Transport;
-use riquet_cluster::wire::upkeep::{JobKind, JobReport};
+use riquet_cluster::wire::upkeep::{JobKind, JobReport, RepairReport, UpkeepReport};
 use tokio::time::timeout;
 
 use crate::error::Error;
@@ -52,16 +52,34 @@ pub(super) fn disks_in_order(layout: &Layout) -> Vec<(DiskId, Place)> {
 
 /// Asks every node how its work stands. Silent nodes are left out.
 pub(super) async fn reports(layout: &Layout) -> Reports {
+    let answers = node_reports(layout).await.into_iter();
+    answers
+        .flat_map(|report| report.disks)
+        .map(|upkeep| (upkeep.disk, upkeep.jobs.into_iter().collect()))
+        .collect()
+}
+
+/// What all nodes that answer have repaired, together.
+pub(super) async fn repaired(layout: &Layout) -> RepairReport {
+    let mut all = RepairReport::default();
+    for UpkeepReport { repair, .. } in node_reports(layout).await {
+        all.shards += repair.shards;
+        all.bytes += repair.bytes;
+        all.from_site_bytes += repair.from_site_bytes;
+        all.from_elsewhere_bytes += repair.from_elsewhere_bytes;
+        all.failed += repair.failed;
+    }
+    all
+}
+
+async fn node_reports(layout: &Layout) -> Vec<UpkeepReport> {
     let nodes = NodeClient::new(Transport::tcp(), layout.cluster);
     let asked = layout
         .nodes
         .iter()
         .map(|node| timeout(ANSWER_TIMEOUT, nodes.upkeep(&node.address)));
-    let answers = join_all(asked).await.into_iter().flatten().flatten();
-    answers
-        .flat_map(|report| report.disks)
-        .map(|upkeep| (upkeep.disk, upkeep.jobs.into_iter().collect()))
-        .collect()
+    let answers = join_all(asked).await.into_iter();
+    answers.flatten().flatten().collect()
 }
 
 /// Has every disk do a job now, and waits until all that answer are through.
@@ -117,6 +135,23 @@ pub(super) async fn run_everywhere(
         Some(failure) => Err(failure),
         None => Ok(reports),
     }
+}
+
+/// How long ago a time was, ms since 1970.
+pub(super) fn ago(then_ms: u64) -> String {
+    let seconds = now_ms().saturating_sub(then_ms) / 1000;
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7200 => format!("{} min ago", seconds / 60),
+        7200..172_800 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// The wall clock, ms since 1970.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 fn failed(layout: &Layout, disk: DiskId, why: String) -> Error {

@@ -16,6 +16,9 @@ pub(crate) const REGION: &str = "us-east-1";
 /// Hosts whose subdomains are buckets. `localhost` and its subdomains resolve to this machine.
 const BASE_DOMAINS: [&str; 2] = ["s3.localhost", "localhost"];
 
+/// Length of a segment: a dozen disks share one filesystem, and each has one segment allocated.
+const SEGMENT_BYTES: u64 = 128 << 20;
+
 /// How long a development cluster leaves garbage to its readers: short enough to be seen to go.
 const GARBAGE_GRACE_SECONDS: u64 = 10;
 
@@ -31,6 +34,8 @@ struct StorageNodeConfig<'a> {
     data_dir: PathBuf,
     metadata: Vec<String>,
     fault_file: PathBuf,
+    disk_fault_file: PathBuf,
+    segment_bytes: u64,
     garbage_grace_seconds: u64,
     orphan_age_seconds: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -83,6 +88,8 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             data_dir: folder.data_dir(name),
             metadata,
             fault_file,
+            disk_fault_file: folder.disk_fault_file(name),
+            segment_bytes: SEGMENT_BYTES,
             garbage_grace_seconds: GARBAGE_GRACE_SECONDS,
             orphan_age_seconds: ORPHAN_AGE_SECONDS,
             disks: member

@@ -81,6 +81,11 @@ impl Folder {
         self.root.join("env")
     }
 
+    /// What is wrong with a node's disks, by `riquet dev disk`.
+    pub(crate) fn disk_fault_file(&self, name: &str) -> PathBuf {
+        self.data_dir(name).join("disk-fault")
+    }
+
     pub(crate) fn partition_file(&self) -> PathBuf {
         self.root.join("partition")
     }

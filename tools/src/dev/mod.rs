@@ -16,6 +16,7 @@
 mod bootstrap;
 mod config;
 mod credentials;
+mod disk;
 mod drill;
 mod environment;
 mod folder;
@@ -73,6 +74,10 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Error> {
             let (folder, topology) = Folder::open(&args.dir)?;
             let _lock = folder.lock()?;
             voter::join(&folder, topology, &name).await
+        }
+        DevCommand::Disk { name, fault } => {
+            let (folder, topology) = Folder::open(&args.dir)?;
+            disk::fail(&folder, &topology, &name, fault)
         }
         DevCommand::Heal { site } => {
             let (folder, topology) = Folder::open(&args.dir)?;
