@@ -97,7 +97,7 @@ impl AlignedBuffer {
     }
 
     /// The first `len` bytes, to be overwritten; they count as filled from now on.
-    pub(super) fn fill_all(&mut self, len: usize) -> &mut [u8] {
+    pub(super) fn overwrite(&mut self, len: usize) -> &mut [u8] {
         assert!(len <= self.capacity, "no more than there is");
         self.filled = len;
         // SAFETY: the memory is initialized (zeroed at birth), `len <= capacity`, and `&mut self` is

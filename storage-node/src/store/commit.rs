@@ -14,7 +14,7 @@ use super::Shared;
 use super::compact::Turn;
 use super::index::{Changes, Entry, Live};
 use super::record::{Header, Kind, encode_whole, record_bytes_for};
-use super::segment::{Claim, Reservation, Segment, write_blocks};
+use super::segment::{Claim, Purpose, Reservation, Segment, write_blocks};
 use crate::error::{Error, IoContext};
 
 /// Requests that share one sync, at most: bounds the index batch to about 100 KiB, and the
@@ -58,7 +58,7 @@ pub(super) struct Move {
     pub(super) reply: Reply<bool>,
 }
 
-/// A record of tombstones that was copied whole into another segment.
+/// Tombstones that were copied into another segment, in one record.
 pub(super) struct Carry {
     pub(super) reservation: Reservation,
     pub(super) _turn: Turn,
@@ -184,7 +184,7 @@ fn bury(shared: &Shared, ids: impl Iterator<Item = ShardId>) -> Result<Graves, E
     let payload_bytes = payload.len() as u64;
     let record_bytes = record_bytes_for(Kind::Tombstones.header_bytes(), payload_bytes)
         .expect("a batch of ids is small");
-    let reservation = shared.log.reserve(record_bytes)?;
+    let reservation = shared.log.reserve(record_bytes, Purpose::Delete)?;
     let header = Header {
         nonce: reservation.segment.nonce,
         sequence: reservation.sequence,

@@ -24,8 +24,9 @@ use super::commit::{Carry, Move, Request};
 use super::env::EnvFile;
 use super::index::{Changes, Entry};
 use super::record::{BLOCK, Footer, Header, Kind, checksum, encode_whole, for_segment};
-use super::segment::{Claim, Segment, write_blocks};
-use super::victim::{Aside, Item, Victim, choose, find, tombstones_record_bytes};
+use super::segment::{Claim, Purpose, Segment, write_blocks};
+use super::tombstone::{Carriage, Tombstone, carried_record_bytes, encode_carried};
+use super::victim::{Aside, Item, Victim, choose, find};
 use super::{Shared, blocking};
 use crate::error::{Error, IoContext};
 
@@ -136,13 +137,13 @@ impl Job {
         pace: impl Fn(u64) -> F,
     ) -> Result<(), Error> {
         let mut from = BLOCK;
+        let mut carriage = Carriage::default();
         loop {
             let (shared, victim) = (Arc::clone(&self.scope.shared), self.victim.clone());
             let found = blocking(move || find(&shared, &victim, from)).await;
             let (items, next) = found.inspect_err(|_| self.set_aside())?;
-            if items.is_empty() {
-                return Ok(());
-            }
+            // Tombstones wait for others of the segment, as many as go into one record.
+            let is_last = items.is_empty();
             from = next;
             let (mut moves, mut carries) = (Vec::new(), Vec::new());
             for item in items {
@@ -157,16 +158,13 @@ impl Job {
                             Copied::TooLong => self.stuck = true,
                         }
                     }
-                    Item::Tombstones {
-                        sequence,
-                        written_ms,
-                        ids,
-                    } => {
-                        pace(tombstones_record_bytes(&ids)).await;
-                        carries.push(self.carry(sequence, written_ms, ids).await?);
-                    }
+                    Item::Tombstones(tombstones) => carriage.add(tombstones),
                     Item::Unreadable => self.stuck = true,
                 }
+            }
+            while let Some(tombstones) = carriage.take(is_last) {
+                pace(carried_record_bytes(tombstones.len())).await;
+                carries.push(self.carry(tombstones).await?);
             }
             for (record_bytes, answer) in moves {
                 if answer.await.map_err(|_| Error::Stopped)?? {
@@ -176,6 +174,9 @@ impl Job {
             }
             for answer in carries {
                 answer.await.map_err(|_| Error::Stopped)??;
+            }
+            if is_last {
+                return Ok(());
             }
         }
     }
@@ -206,11 +207,9 @@ impl Job {
 
     async fn carry(
         &self,
-        sequence: u64,
-        written_ms: u64,
-        ids: Vec<u8>,
+        tombstones: Vec<Tombstone>,
     ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
-        let record_bytes = tombstones_record_bytes(&ids);
+        let record_bytes = carried_record_bytes(tombstones.len());
         let grant = self.scope.shared.pool.grant(record_bytes).await;
         let (Scope { shared, commits }, turn) = (self.scope.clone(), Arc::clone(&self.turn));
         blocking(move || {
@@ -218,17 +217,23 @@ impl Job {
             shared.check_writable()?;
             let reservation = shared
                 .log
-                .reserve(record_bytes)
+                .reserve(record_bytes, Purpose::Compact)
                 .map_err(|error| shared.note_failure(error))?;
+            let sequence = reservation.sequence;
+            assert!(
+                tombstones.iter().all(|own| own.sequence < sequence),
+                "who carries is younger: `needed_tombstones` relies on it"
+            );
+            let payload = encode_carried(&tombstones);
             let header = Header {
                 nonce: reservation.segment.nonce,
                 sequence,
                 record_bytes,
-                payload_bytes: ids.len() as u64,
-                written_ms,
-                kind: Kind::Tombstones,
+                payload_bytes: payload.len() as u64,
+                written_ms: shared.log.env.now_unix_ms(),
+                kind: Kind::Carried,
             };
-            let record = encode_whole(&header, &ids);
+            let record = encode_whole(&header, &payload);
             write_blocks(&*reservation.segment.file, &record, reservation.offset)
                 .map_err(|error| shared.note_failure(error))?;
             let (reply, answer) = oneshot::channel();
@@ -325,7 +330,7 @@ fn copy(
     let Some(header) = source.header() else {
         return Ok(Copied::Damaged);
     };
-    let reservation = match shared.log.reserve(entry.record_bytes) {
+    let reservation = match shared.log.reserve(entry.record_bytes, Purpose::Compact) {
         Ok(reservation) => reservation,
         Err(Error::BadShard(_)) => return Ok(Copied::TooLong),
         Err(error) => return Err(shared.note_failure(error)),
@@ -461,7 +466,7 @@ fn remove(shared: &Shared, victim: &Victim) -> Result<Removal, Error> {
     let mut changes = Changes::default();
     changes.forget(number);
     shared.index.apply(changes)?;
-    if shared.log.has_room() {
+    if shared.log.has_room_for_puts() {
         shared.note_room();
     }
     tracing::debug!(segment = number, bytes = victim.len, "removed a segment");

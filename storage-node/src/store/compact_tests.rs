@@ -15,19 +15,19 @@ use super::testing::{SimDisk, payload, shard_id};
 use super::tests::{open, options, put, read};
 use super::*;
 
-async fn fill(store: &ShardStore, blobs: Range<u64>, size: usize) {
+pub(super) async fn fill(store: &ShardStore, blobs: Range<u64>, size: usize) {
     for blob in blobs {
         put(store, blob.into(), &payload(blob, size)).await.unwrap();
     }
 }
 
-async fn delete(store: &ShardStore, blobs: impl IntoIterator<Item = u64>) {
+pub(super) async fn delete(store: &ShardStore, blobs: impl IntoIterator<Item = u64>) {
     for blob in blobs {
         assert!(store.delete(shard_id(blob.into(), 0)).await.unwrap());
     }
 }
 
-async fn compact_all(store: &ShardStore) -> Vec<Compacted> {
+pub(super) async fn compact_all(store: &ShardStore) -> Vec<Compacted> {
     let mut all = Vec::new();
     while let Some(compacted) = store.compact_once(|_| ready(())).await.unwrap() {
         all.push(compacted);
@@ -37,7 +37,7 @@ async fn compact_all(store: &ShardStore) -> Vec<Compacted> {
 }
 
 /// Asserts that of `0..blobs`, those in `live` are stored as they were put and no other.
-async fn expect(store: &ShardStore, blobs: u64, live: &BTreeSet<u64>, size: usize) {
+pub(super) async fn expect(store: &ShardStore, blobs: u64, live: &BTreeSet<u64>, size: usize) {
     for blob in 0..blobs {
         if live.contains(&blob) {
             assert!(read(store, blob.into(), None).await == payload(blob, size));
@@ -50,33 +50,38 @@ async fn expect(store: &ShardStore, blobs: u64, live: &BTreeSet<u64>, size: usiz
     assert_eq!(stats.shards, live.len() as u64);
 }
 
-/// Ids in all tombstones of the disk, and how many records of shards there are.
-fn records(store: &ShardStore) -> (u64, u64) {
-    let (mut tombstones, mut shards) = (0, 0);
+/// Tombstones of the disk, records of them that a compaction made, and records of shards.
+pub(super) fn records(store: &ShardStore) -> (u64, u64, u64) {
+    let (mut tombstones, mut carried, mut shards) = (0, 0, 0);
     for segment in store.shared.log.all() {
         let mut records = Records::from(&segment, segment.file.size().unwrap(), 0);
         while let Some((header, place)) = records.next().unwrap() {
-            let whole = scan::whole(&segment, &header, place, false).unwrap();
+            if scan::whole(&segment, &header, place, false)
+                .unwrap()
+                .is_none()
+            {
+                continue;
+            }
+            tombstones += tombstone::read(&segment, &header, place).unwrap().len() as u64;
             match header.kind {
-                _ if whole.is_none() => {}
                 Kind::Shard(_) => shards += 1,
-                Kind::Tombstones => tombstones += header.payload_bytes / ShardId::LEN as u64,
-                Kind::Seal | Kind::RecoveredSeal => {}
+                Kind::Carried => carried += 1,
+                Kind::Tombstones | Kind::Seal | Kind::RecoveredSeal => {}
             }
         }
     }
-    (tombstones, shards)
+    (tombstones, carried, shards)
 }
 
-fn lose_index(dir: &TempDir) {
+pub(super) fn lose_index(dir: &TempDir) {
     std::fs::remove_dir_all(dir.path().join("index")).unwrap();
 }
 
 /// A shard to make the last segment of, so that no other is.
-const LAST: u64 = 1_000;
+pub(super) const LAST: u64 = 1_000;
 
 /// Starts a new segment by restarting the store.
-async fn next_segment(dir: &TempDir, store: ShardStore) -> ShardStore {
+pub(super) async fn next_segment(dir: &TempDir, store: ShardStore) -> ShardStore {
     store.close().await.unwrap();
     drop(store);
     open(dir)
@@ -226,7 +231,7 @@ async fn lone_shard(dir: &TempDir) -> Arc<ShardStore> {
 }
 
 /// Has the commit thread stop in the middle of its next batch, for a while.
-fn hold_up(store: &Arc<ShardStore>) {
+pub(super) fn hold_up(store: &Arc<ShardStore>) {
     let (locked, wait) = std::sync::mpsc::channel();
     let own = Arc::clone(store);
     std::thread::spawn(move || {
@@ -264,7 +269,7 @@ async fn a_delete_in_one_batch_with_the_move_wins() {
     let done = store.compact_once(pace).await.unwrap().unwrap();
     assert_eq!((done.segment, done.moved_shards), (1, 0));
     assert!(done.freed_bytes > 0);
-    assert_eq!(records(&store).1, 3, "the copy is whole, but nobody's");
+    assert_eq!(records(&store).2, 3, "the copy is whole, but nobody's");
     let expect_gone = async |store: &ShardStore| {
         for blob in 0..10 {
             let found = store.describe(shard_id(blob, 0)).await;
@@ -303,80 +308,14 @@ async fn no_copy_is_made_behind_a_tombstone_that_is_under_way() {
     assert_eq!((done.segment, done.moved_shards), (1, 0));
     assert!(done.freed_bytes > 0);
     assert_eq!(
-        records(&store).1,
+        records(&store).2,
         1,
         "a copy would come back if the index had the tombstone"
     );
 }
 
-#[tokio::test]
-async fn tombstones_last_as_long_as_what_they_cover() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir);
-    // Segment 1: mostly live, so its dead records stay.
-    fill(&store, 0..10, 100_000).await;
-    let store = next_segment(&dir, store).await;
-    // Segment 2: tombstones of segment 1, and one of a shard that is stored again later.
-    delete(&store, [0, 1, 2]).await;
-    let store = next_segment(&dir, store).await;
-    put(&store, 2, &payload(2, 100_000)).await.unwrap();
-    let done = compact_all(&store).await;
-    let removed: Vec<_> = done.iter().map(|done| done.segment).collect();
-    assert_eq!(removed, [2]);
-    assert_eq!(records(&store).0, 2, "that of shard 2 is not needed");
-    let mut live: BTreeSet<u64> = (2..10).collect();
-    expect(&store, 10, &live, 100_000).await;
-    drop(store);
-    lose_index(&dir);
-    let store = open(&dir);
-    expect(&store, 10, &live, 100_000).await;
-
-    // Once segment 1 is gone, they cover nothing.
-    delete(&store, 3..10).await;
-    live.retain(|blob| *blob == 2);
-    let mut store = store;
-    for blob in LAST..LAST + 3 {
-        compact_all(&store).await;
-        expect(&store, 10, &live, 100_000).await;
-        store = next_segment(&dir, store).await;
-        fill(&store, blob..blob + 1, 1_000).await;
-        live.insert(blob);
-        // A short segment that is full of tombstones is not worth copying for ever.
-        delete(&store, [blob]).await;
-        live.remove(&blob);
-    }
-    let (tombstones, _) = records(&store);
-    // Two beside shard 2, whose segment is full enough to stay, and those of the last two rounds.
-    assert_eq!(tombstones, 4, "of 13");
-    expect(&store, 10, &live, 100_000).await;
-    drop(store);
-    lose_index(&dir);
-    expect(&open(&dir), 10, &live, 100_000).await;
-}
-
-#[tokio::test]
-async fn a_segment_full_of_needed_tombstones_is_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir);
-    fill(&store, 0..100, 30_000).await;
-    let store = next_segment(&dir, store).await;
-    delete(&store, 0..20).await;
-    let store = next_segment(&dir, store).await;
-    fill(&store, LAST..LAST + 1, 1_000).await;
-    assert_eq!(compact_all(&store).await, []);
-    assert_eq!(records(&store).0, 20);
-    // Until what they cover goes.
-    delete(&store, 20..70).await;
-    let removed: Vec<_> = compact_all(&store)
-        .await
-        .iter()
-        .map(|done| done.segment)
-        .collect();
-    assert_eq!(removed, [1, 2]);
-}
-
 /// Flips a bit of a file at rest.
-fn flip(path: &Path, offset: usize) {
+pub(super) fn flip(path: &Path, offset: usize) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[offset] ^= 1;
     std::fs::write(path, bytes).unwrap();

@@ -79,6 +79,7 @@ fn options(index: &Path) -> StoreOptions {
         index_path: index.join("now"),
         disk: DiskId::from_u128(7),
         segment_bytes: 2 << 20,
+        reserve_segments: 0,
         write_buffer_bytes: 8 << 20,
         read_buffer_bytes: 8 << 20,
     }

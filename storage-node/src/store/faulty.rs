@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -25,7 +25,7 @@ pub enum DiskFault {
     ReadError,
     /// Writes and syncs fail with EIO.
     WriteError,
-    /// Writes and new files fail with ENOSPC.
+    /// Writes and new files fail with ENOSPC, and no space is free.
     Full,
     /// Reads give other bytes than were written, and no error.
     WrongBytes,
@@ -56,14 +56,18 @@ struct Switch {
 }
 
 impl Switch {
+    fn lock(&self) -> MutexGuard<'_, DiskFault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, fault: DiskFault) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        *self.lock() = fault;
         self.changed.notify_all();
     }
 
     /// The fault that an operation meets; waits while the disk hangs.
     fn meet(&self) -> DiskFault {
-        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fault = self.lock();
         while *fault == DiskFault::Hang {
             let woken = self.changed.wait(fault);
             fault = woken.unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +186,15 @@ impl<E: Env> Env for FaultyEnv<E> {
 
     fn space(&self, path: &Path) -> io::Result<Space> {
         // Asked for by those who look after the disk: they must not hang with it.
-        self.inner.space(path)
+        let fault = *self.switch.lock();
+        let space = self.inner.space(path)?;
+        Ok(match fault {
+            DiskFault::Full => Space {
+                free_bytes: 0,
+                ..space
+            },
+            _ => space,
+        })
     }
 
     fn now_unix_ms(&self) -> u64 {

@@ -17,8 +17,12 @@ mod compact_tests;
 mod crash_tests;
 mod env;
 mod faulty;
+#[cfg(test)]
+mod full_tests;
 mod identity;
 mod index;
+#[cfg(test)]
+mod loss_tests;
 mod progress;
 mod reader;
 mod record;
@@ -32,6 +36,9 @@ mod segment;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod tombstone;
+#[cfg(test)]
+mod tombstone_tests;
 mod verify;
 mod victim;
 mod writer;
@@ -78,6 +85,9 @@ pub struct StoreOptions {
     pub disk: DiskId,
     /// Length of a segment: the largest shard plus a few blocks must fit.
     pub segment_bytes: u64,
+    /// Segments for which there must be room left after a put made one: deletes and compactions need
+    /// it to free anything of a full disk. Deletes leave half of it to compactions.
+    pub reserve_segments: u64,
     /// Memory for all writers of this disk together.
     pub write_buffer_bytes: usize,
     /// Memory for all pieces that were read and not sent yet.
@@ -93,6 +103,7 @@ impl StoreOptions {
             path,
             disk,
             segment_bytes: 1 << 30,
+            reserve_segments: 2,
             write_buffer_bytes: 64 << 20,
             read_buffer_bytes: 64 << 20,
         }
@@ -104,7 +115,8 @@ impl StoreOptions {
 pub enum DiskHealth {
     /// Takes writes.
     Online,
-    /// The last segment found no room; the next write tries again.
+    /// A put found no room that is not kept in reserve; the next one tries again. Deletes go on. It
+    /// ends once another segment can be made for puts, whether one comes or not.
     Full,
     /// A write or sync failed: what the device holds is unknown, so nothing more is acknowledged.
     Failed,
@@ -146,6 +158,15 @@ impl Shared {
             1 => DiskHealth::Full,
             _ => DiskHealth::Failed,
         }
+    }
+
+    /// The same, but a disk that was full is asked for its room anew: those who leave it alone while
+    /// it is full would else never learn that somebody else made room.
+    fn present_health(&self) -> DiskHealth {
+        if self.health() == DiskHealth::Full && self.log.has_room_for_puts() {
+            self.note_room();
+        }
+        self.health()
     }
 
     fn check_writable(&self) -> Result<(), Error> {
@@ -201,14 +222,15 @@ pub struct ShardStore {
 }
 
 impl ShardStore {
-    /// Opens a disk, formatting an empty folder and recovering after a crash. Blocks on I/O.
+    /// Opens a disk, formatting an empty folder and recovering after a crash. Where shards may have been
+    /// lost, [`Progress::complete_at`] is none afterwards. Blocks on I/O.
     ///
     /// # Errors
     /// [`Error::WrongDisk`] for a folder that is not this disk; [`Error::Io`], [`Error::Index`].
     pub fn open(env: Arc<dyn Env>, options: &StoreOptions) -> Result<Self, Error> {
         identity::check_or_format(&*env, &options.path, options.disk)?;
-        let progress = Progress::load(&*env, &options.path);
-        let recovered = recovery::recover(Arc::clone(&env), options)?;
+        let mut progress = Progress::load(&*env, &options.path);
+        let recovered = recovery::recover(Arc::clone(&env), options, &mut progress)?;
         let shared = Arc::new(Shared {
             log: Arc::new(recovered.log),
             index: recovered.index,
@@ -358,9 +380,9 @@ impl ShardStore {
         Error::DiskFailed
     }
 
-    /// Whether the disk takes writes.
+    /// Whether the disk takes writes. Asks the filesystem for its room if there was none.
     pub fn health(&self) -> DiskHealth {
-        self.shared.health()
+        self.shared.present_health()
     }
 
     /// Copies what is live out of the segment that gains the most, and removes it. `pace` is
@@ -395,7 +417,7 @@ impl ShardStore {
     pub fn stats(&self) -> Result<DiskStats, Error> {
         let live = self.shared.live();
         Ok(DiskStats {
-            health: self.shared.health(),
+            health: self.shared.present_health(),
             shards: live.values().map(|segment| segment.shards).sum(),
             live_bytes: live.values().map(|segment| segment.bytes).sum(),
             segments: self.shared.log.segment_count(),

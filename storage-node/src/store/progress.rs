@@ -2,7 +2,9 @@
 //!
 //! It only saves work. Where it is lost or can't be read, everything is looked at again.
 
+use std::io;
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
 use riquet_cluster::id::{Epoch, ShardId};
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::env::Env;
 use super::{ShardStore, blocking};
 use crate::error::{Error, IoContext};
-use std::sync::{Arc, PoisonError};
 
 /// Name of the file.
 pub(super) const PROGRESS_FILE: &str = "riquet-progress";
@@ -38,6 +39,33 @@ impl Progress {
         text.and_then(|text| toml::from_str(&text).ok())
             .unwrap_or_default()
     }
+
+    /// Notes durably that the disk may have lost shards that it is not owed yet.
+    pub(super) fn note_losses(&mut self, env: &dyn Env, path: &Path) -> Result<(), Error> {
+        if self.complete_at.take().is_none() {
+            return Ok(());
+        }
+        let file = path.join(PROGRESS_FILE);
+        match env.write_small(&file, self.encode().as_bytes()) {
+            // Without the file, everything is looked at too.
+            Err(error) if is_full(&error) => {
+                env.remove(&file).doing("forget the progress")?;
+                env.sync_dir(path).doing("sync the disk's folder")
+            }
+            written => written.doing("note losses"),
+        }
+    }
+
+    fn encode(&self) -> String {
+        toml::to_string(self).expect("numbers")
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 impl ShardStore {
@@ -60,7 +88,7 @@ impl ShardStore {
             if *progress == before {
                 return Ok(());
             }
-            toml::to_string(&*progress).expect("numbers")
+            progress.encode()
         };
         let (env, path) = (Arc::clone(&self.env), self.path.join(PROGRESS_FILE));
         blocking(move || {

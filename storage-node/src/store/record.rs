@@ -115,6 +115,9 @@ pub(super) enum Kind {
     Shard(Box<ShardDescriptor>),
     /// The payload lists deleted shards.
     Tombstones,
+    /// The payload lists deleted shards, each with the sequence of its tombstone: a compaction brought
+    /// them together.
+    Carried,
     /// End of a segment, by the life that wrote it: every whole footer before it stands behind a
     /// synced payload.
     Seal,
@@ -129,6 +132,7 @@ impl Kind {
             Self::Tombstones => 2,
             Self::Seal => 3,
             Self::RecoveredSeal => 4,
+            Self::Carried => 5,
         }
     }
 
@@ -137,7 +141,7 @@ impl Kind {
             Self::Shard(descriptor) => {
                 minicbor::to_vec(descriptor).expect("encoding into memory does not fail")
             }
-            Self::Tombstones | Self::Seal | Self::RecoveredSeal => Vec::new(),
+            Self::Tombstones | Self::Carried | Self::Seal | Self::RecoveredSeal => Vec::new(),
         }
     }
 
@@ -219,6 +223,7 @@ impl Header {
             2 => Kind::Tombstones,
             3 => Kind::Seal,
             4 => Kind::RecoveredSeal,
+            5 => Kind::Carried,
             _ => return None,
         };
         let header = Self {

@@ -10,9 +10,11 @@ use super::StoreOptions;
 use super::env::{BLOCK_BYTES, Env};
 use super::identity::SEGMENT_FOLDER;
 use super::index::{Changes, Entry, Index, Live, Mark};
+use super::progress::Progress;
 use super::record::{BLOCK, Header, Kind, SegmentHead, Shape};
 use super::scan::{End, Place, Records, find_end, whole};
 use super::segment::{Log, Segment, ToSeal, segment_number, segment_path};
+use super::tombstone::{self, Tombstone};
 use crate::error::{Error, IoContext};
 
 /// A disk ready to be used.
@@ -29,13 +31,26 @@ struct Found {
     end: End,
 }
 
-pub(super) fn recover(env: Arc<dyn Env>, options: &StoreOptions) -> Result<Recovered, Error> {
+pub(super) fn recover(
+    env: Arc<dyn Env>,
+    options: &StoreOptions,
+    progress: &mut Progress,
+) -> Result<Recovered, Error> {
     let folder = options.path.join(SEGMENT_FOLDER);
     let disk_id = options.disk.as_u128();
     let (found, numbers) = find_segments(&*env, &folder, disk_id)?;
     let last_number = numbers.last().copied().unwrap_or(0);
-    let (index, mark) = open_index(&options.index_path, &numbers)?;
-    let mut live = index.live()?;
+    let Opened {
+        index,
+        mark,
+        mut live,
+        is_new,
+    } = open_index(&options.index_path, &numbers)?;
+    // What an index that is lost knew of may be gone too, and nobody can tell. Noted before a mark is
+    // set: until then, every recovery finds what this one found.
+    if is_new || found.len() < numbers.len() {
+        progress.note_losses(&*env, &options.path)?;
+    }
     forget_gone(&index, &mut live, &numbers)?;
     let mut replay = Replay {
         index: &index,
@@ -90,7 +105,7 @@ pub(super) fn recover(env: Arc<dyn Env>, options: &StoreOptions) -> Result<Recov
         .map(|(number, found)| (number, found.segment))
         .collect();
     let next = (next_number, next_sequence);
-    let log = Log::new(env, folder, disk_id, options.segment_bytes, open, next);
+    let log = Log::new(env, folder, disk_id, options, open, next);
     Ok(Recovered { log, index, live })
 }
 
@@ -142,8 +157,17 @@ fn find_segments(
     Ok((found, numbers))
 }
 
+/// An index that belongs to the segments.
+struct Opened {
+    index: Index,
+    mark: Mark,
+    live: BTreeMap<u64, Live>,
+    /// It was lost, or never there.
+    is_new: bool,
+}
+
 /// Opens the index, or begins a new one where it is lost or belongs to other segments.
-fn open_index(path: &Path, numbers: &BTreeSet<u64>) -> Result<(Index, Mark), Error> {
+fn open_index(path: &Path, numbers: &BTreeSet<u64>) -> Result<Opened, Error> {
     const START: Mark = Mark {
         segment: 0,
         offset: 0,
@@ -152,6 +176,8 @@ fn open_index(path: &Path, numbers: &BTreeSet<u64>) -> Result<(Index, Mark), Err
     let last_number = numbers.last().copied().unwrap_or(0);
     match Index::open(path).and_then(|index| Ok((index.mark()?, index.live()?, index))) {
         Ok((mark, live, index)) => {
+            // One without a mark was lost, or its making was cut short.
+            let is_new = mark.is_none();
             let mark = mark.unwrap_or(START);
             // An index that is older than a compaction names segments that are gone: what it has
             // there was moved or deleted since, and the segments know which.
@@ -159,7 +185,14 @@ fn open_index(path: &Path, numbers: &BTreeSet<u64>) -> Result<(Index, Mark), Err
                 .iter()
                 .find(|(number, live)| live.shards > 0 && !numbers.contains(number));
             match gone {
-                None if mark.segment <= last_number + 1 => return Ok((index, mark)),
+                None if mark.segment <= last_number + 1 => {
+                    return Ok(Opened {
+                        index,
+                        mark,
+                        live,
+                        is_new,
+                    });
+                }
                 None => tracing::error!(
                     mark = mark.segment,
                     last_number,
@@ -174,7 +207,12 @@ fn open_index(path: &Path, numbers: &BTreeSet<u64>) -> Result<(Index, Mark), Err
         Err(error) => tracing::error!(%error, "unreadable index; rebuilding"),
     }
     std::fs::remove_dir_all(path).doing("remove the index")?;
-    Ok((Index::open(path)?, START))
+    Ok(Opened {
+        index: Index::open(path)?,
+        mark: START,
+        live: BTreeMap::new(),
+        is_new: true,
+    })
 }
 
 /// Forgets the figures of segments that are gone; [`open_index`] saw that no shard was in them.
@@ -255,13 +293,10 @@ impl Replay<'_> {
                 };
                 self.put(&descriptor.id, &entry)
             }
-            Kind::Tombstones => {
-                let start = place.payload_start();
-                let len = usize::try_from(header.payload_bytes).expect("fits a segment");
-                let payload = segment.file.read_at(start, len).doing("read tombstones")?;
-                for id in payload.as_chunks::<{ ShardId::LEN }>().0 {
-                    let last = self.tombstones.entry(ShardId::from_bytes(*id)).or_default();
-                    *last = header.sequence.max(*last);
+            Kind::Tombstones | Kind::Carried => {
+                for Tombstone { id, sequence } in tombstone::read(segment, &header, place)? {
+                    let last = self.tombstones.entry(id).or_default();
+                    *last = sequence.max(*last);
                 }
                 Ok(())
             }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use riquet_cluster::id::{BlobId, ShardId};
 
+use super::StoreOptions;
 use super::env::{Env, EnvFile};
 use super::index::Mark;
 use super::record::{BLOCK, Header, Kind, SegmentHead, encode_whole, record_bytes_for};
@@ -44,12 +45,23 @@ impl Segment {
     }
 }
 
+/// What a record is written for: how much of a full disk it may use. Whoever frees room comes last,
+/// so that it always can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Put,
+    Delete,
+    /// Copies and tombstones of a segment that goes.
+    Compact,
+}
+
 /// The segments of one disk.
 pub(super) struct Log {
     pub(super) env: Arc<dyn Env>,
     folder: PathBuf,
     disk_id: u128,
     segment_bytes: u64,
+    reserve_segments: u64,
     state: Mutex<State>,
     /// Held while a new segment is made: one at a time, without holding up reservations.
     rotation: Mutex<()>,
@@ -61,6 +73,9 @@ struct State {
     active: Option<Arc<Segment>>,
     /// The store is closing: no more reservations.
     stopped: bool,
+    /// Free bytes of the filesystem when the active segment was made, or since: for whom it is. Else
+    /// puts would fill what a compaction made out of the reserve, and the reserve would be theirs.
+    left_bytes: u64,
     /// End of the last reservation in the active segment.
     tail: u64,
     next_number: u64,
@@ -110,7 +125,7 @@ impl Log {
         env: Arc<dyn Env>,
         folder: PathBuf,
         disk_id: u128,
-        segment_bytes: u64,
+        options: &StoreOptions,
         opened: BTreeMap<u64, Arc<Segment>>,
         next: (u64, u64),
     ) -> Self {
@@ -119,10 +134,12 @@ impl Log {
             env,
             folder,
             disk_id,
-            segment_bytes,
+            segment_bytes: options.segment_bytes,
+            reserve_segments: options.reserve_segments,
             state: Mutex::new(State {
                 active: None,
                 stopped: false,
+                left_bytes: 0,
                 tail: 0,
                 next_number,
                 last_made: next_number - 1,
@@ -163,10 +180,11 @@ impl Log {
         writing.any(|id| blobs.contains(&id.chunk.blob))
     }
 
-    /// Reserves without any I/O; `None` if the active segment is too full.
+    /// Reserves without any I/O; `None` if the active segment is too full, or not for this purpose.
     pub(super) fn try_reserve(
         self: &Arc<Self>,
         record_bytes: u64,
+        purpose: Purpose,
     ) -> Result<Option<Reservation>, Error> {
         debug_assert!(record_bytes.is_multiple_of(BLOCK) && record_bytes > 0);
         if record_bytes > self.max_record_bytes() {
@@ -180,8 +198,7 @@ impl Log {
             return Ok(None);
         };
         let offset = state.tail;
-        // One block at the end is kept for the seal.
-        if offset + record_bytes + BLOCK > self.segment_bytes {
+        if !self.fits(offset, record_bytes) || state.left_bytes < self.kept_from(purpose) {
             return Ok(None);
         }
         state.tail += record_bytes;
@@ -198,25 +215,68 @@ impl Log {
         }))
     }
 
+    /// Whether a record fits the active segment. One block at the end is kept for the seal.
+    fn fits(&self, tail: u64, record_bytes: u64) -> bool {
+        tail + record_bytes + BLOCK <= self.segment_bytes
+    }
+
+    /// Free bytes that must be left beside a segment that takes records for this purpose.
+    fn kept_from(&self, purpose: Purpose) -> u64 {
+        let segments = match purpose {
+            Purpose::Put => self.reserve_segments,
+            Purpose::Delete => self.reserve_segments / 2,
+            Purpose::Compact => 0,
+        };
+        segments.saturating_mul(self.segment_bytes)
+    }
+
     /// Reserves, making a new segment where needed. Blocks on I/O.
-    pub(super) fn reserve(self: &Arc<Self>, record_bytes: u64) -> Result<Reservation, Error> {
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        record_bytes: u64,
+        purpose: Purpose,
+    ) -> Result<Reservation, Error> {
         loop {
-            if let Some(reservation) = self.try_reserve(record_bytes)? {
+            if let Some(reservation) = self.try_reserve(record_bytes, purpose)? {
                 return Ok(reservation);
             }
             let _one = self.rotation.lock().unwrap_or_else(PoisonError::into_inner);
             // Another writer may have made the room while this one waited for its turn.
-            if let Some(reservation) = self.try_reserve(record_bytes)? {
+            if let Some(reservation) = self.try_reserve(record_bytes, purpose)? {
                 return Ok(reservation);
             }
-            self.rotate()?;
+            self.make_room(record_bytes, purpose)?;
         }
+    }
+
+    /// Opens the active segment to this purpose, if it is only not for it and there is more room by now;
+    /// else starts another. The caller holds `rotation`.
+    fn make_room(&self, record_bytes: u64, purpose: Purpose) -> Result<(), Error> {
+        let kept_bytes = self.kept_from(purpose);
+        let free_bytes = self.free_bytes()?;
+        {
+            let mut state = self.lock();
+            if state.active.is_some() && self.fits(state.tail, record_bytes) {
+                if free_bytes < kept_bytes {
+                    return Err(Error::DiskFull);
+                }
+                state.left_bytes = free_bytes;
+                return Ok(());
+            }
+        }
+        // What compactions may use has no bound but the filesystem's own, which knows best.
+        if kept_bytes > 0 && free_bytes.saturating_sub(self.segment_bytes) < kept_bytes {
+            return Err(Error::DiskFull);
+        }
+        self.rotate()
     }
 
     /// Starts a new active segment and retires the old one. The caller holds `rotation`.
     fn rotate(&self) -> Result<(), Error> {
         let number = self.lock().next_number;
         let created = self.create(number).map(Arc::new);
+        // Asked for again: the segment is there now, and others may use the filesystem too.
+        let left_bytes = self.free_bytes();
         if let Ok(segment) = &created {
             let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
             open.insert(number, Arc::clone(segment));
@@ -227,6 +287,7 @@ impl Log {
         state.next_number = number + 1;
         let segment = created?;
         state.last_made = number;
+        state.left_bytes = left_bytes.unwrap_or(0);
         if state.stopped {
             state.retired.push((segment, BLOCK));
             return Err(Error::Stopped);
@@ -350,10 +411,17 @@ impl Log {
             .doing("sync the segment folder")
     }
 
-    /// Whether another segment could be made.
-    pub(super) fn has_room(&self) -> bool {
-        let space = self.env.space(&self.folder);
-        space.is_ok_and(|space| space.free_bytes >= self.segment_bytes)
+    /// Whether another segment could be made for puts.
+    pub(super) fn has_room_for_puts(&self) -> bool {
+        let needed_bytes = self
+            .kept_from(Purpose::Put)
+            .saturating_add(self.segment_bytes);
+        self.free_bytes().is_ok_and(|bytes| bytes >= needed_bytes)
+    }
+
+    fn free_bytes(&self) -> Result<u64, Error> {
+        let space = self.env.space(&self.folder).doing("ask for free space")?;
+        Ok(space.free_bytes)
     }
 
     pub(super) fn segment_count(&self) -> usize {

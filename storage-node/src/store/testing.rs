@@ -66,6 +66,7 @@ pub(crate) struct SimDisk {
     power: Arc<Power>,
     clock: AtomicU64,
     random: Mutex<StdRng>,
+    room_bytes: AtomicU64,
 }
 
 /// Operations left until the power goes.
@@ -113,7 +114,20 @@ impl SimDisk {
             power: Arc::new(Power(AtomicU64::new(u64::MAX))),
             clock: AtomicU64::new(1),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
+            room_bytes: AtomicU64::new(1 << 40),
         })
+    }
+
+    /// Makes the disk larger or smaller; what is on it stays.
+    pub(crate) fn set_room(&self, bytes: u64) {
+        self.room_bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    fn take_room(&self, bytes: u64) -> io::Result<()> {
+        let free_bytes = self.space(Path::new("/"))?.free_bytes;
+        let fits = bytes <= free_bytes;
+        fits.then_some(())
+            .ok_or_else(|| io::ErrorKind::StorageFull.into())
     }
 
     /// Cuts the power after `operations` more of them.
@@ -125,6 +139,7 @@ impl SimDisk {
     pub(crate) fn after_crash(&self, seed: u64) -> Arc<Self> {
         let mut random = StdRng::seed_from_u64(seed);
         let next = Self::new(seed);
+        next.set_room(self.room_bytes.load(Ordering::SeqCst));
         let durable_names = self.durable_names.lock().unwrap();
         let mut files = self.files.lock().unwrap().clone();
         for (path, file) in self.removed.lock().unwrap().iter() {
@@ -201,6 +216,7 @@ impl Env for SimDisk {
 
     fn write_small(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.power.spend()?;
+        self.take_room(bytes.len() as u64)?;
         let content = Mutex::new(Content {
             durable: bytes.to_vec(),
             cached: Vec::new(),
@@ -225,6 +241,7 @@ impl Env for SimDisk {
 
     fn create(&self, path: &Path, len: u64) -> io::Result<Arc<dyn EnvFile>> {
         self.power.spend()?;
+        self.take_room(len)?;
         let content = Content {
             durable: vec![0; len as usize],
             cached: Vec::new(),
@@ -250,10 +267,11 @@ impl Env for SimDisk {
 
     fn space(&self, _: &Path) -> io::Result<Space> {
         let files = self.files.lock().unwrap();
+        let total_bytes = self.room_bytes.load(Ordering::SeqCst);
         let used: u64 = files.values().map(|file| file.size().unwrap()).sum();
         Ok(Space {
-            total_bytes: 1 << 40,
-            free_bytes: (1 << 40) - used,
+            total_bytes,
+            free_bytes: total_bytes.saturating_sub(used),
         })
     }
 

@@ -171,7 +171,7 @@ impl Record<'_> {
         }
         debug_assert!(left.is_multiple_of(BLOCK_BYTES), "records are whole blocks");
         let len = left.min(self.buffer.capacity());
-        let into = self.buffer.fill_all(len);
+        let into = self.buffer.overwrite(len);
         let read = self.segment.file.read_uncached(self.next, into);
         read.doing("read a shard")?;
         self.next += len as u64;

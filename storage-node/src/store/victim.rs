@@ -7,9 +7,10 @@ use riquet_cluster::id::ShardId;
 
 use super::Shared;
 use super::index::{Entry, Live};
-use super::record::{BLOCK, Header, Kind, record_bytes_for};
+use super::record::{BLOCK, Header, Kind};
 use super::scan::{End, Place, Records, find_end, footer, whole};
 use super::segment::Segment;
+use super::tombstone::{self, Tombstone, carried_bytes};
 use crate::error::{Error, IoContext};
 
 /// A segment is worth the copying when less than this part of its file is needed: then at least
@@ -40,12 +41,8 @@ pub(super) struct Victim {
 /// What must be copied.
 pub(super) enum Item {
     Shard(ShardId, Entry),
-    /// Tombstones that are still needed, all with this sequence.
-    Tombstones {
-        sequence: u64,
-        written_ms: u64,
-        ids: Vec<u8>,
-    },
+    /// The tombstones of a record that are still needed.
+    Tombstones(Vec<Tombstone>),
     /// Tombstones that the disk has changed.
     Unreadable,
 }
@@ -118,22 +115,17 @@ pub(super) fn choose(shared: &Shared, below_percent: u64) -> Result<Option<Victi
 /// What the tombstones that are still needed take when they are copied.
 fn tombstone_bytes(shared: &Shared, victim: &Victim) -> Result<u64, Error> {
     let floor = floor(&shared.live(), victim.segment.number);
-    let mut sum = 0;
+    let mut count = 0;
     let mut records = Records::from(&victim.segment, victim.len, BLOCK);
     while let Some((header, place)) = records.next()? {
-        if header.kind == Kind::Tombstones
-            && let Some(Item::Tombstones { ids, .. }) =
+        if matches!(header.kind, Kind::Tombstones | Kind::Carried)
+            && let Some(Item::Tombstones(needed)) =
                 needed_tombstones(shared, victim, &header, place, floor)?
         {
-            sum += tombstones_record_bytes(&ids);
+            count += needed.len();
         }
     }
-    Ok(sum)
-}
-
-pub(super) fn tombstones_record_bytes(ids: &[u8]) -> u64 {
-    record_bytes_for(Kind::Tombstones.header_bytes(), ids.len() as u64)
-        .expect("no longer than the record that was read")
+    Ok(carried_bytes(count))
 }
 
 /// What of the segment must be copied, from `from` on, a batch of it; and where to go on.
@@ -153,7 +145,7 @@ pub(super) fn find(shared: &Shared, victim: &Victim, from: u64) -> Result<(Vec<I
                 });
                 items.extend(entry.map(|entry| Item::Shard(descriptor.id, entry)));
             }
-            Kind::Tombstones => {
+            Kind::Tombstones | Kind::Carried => {
                 items.extend(needed_tombstones(shared, victim, &header, place, floor)?);
             }
             Kind::Seal | Kind::RecoveredSeal => {}
@@ -170,8 +162,8 @@ fn needed_tombstones(
     place: Place,
     floor: u64,
 ) -> Result<Option<Item>, Error> {
-    let sequence = header.sequence;
-    if floor >= sequence {
+    // Carried tombstones are lower than the record that carries them.
+    if floor >= header.sequence {
         return Ok(None);
     }
     if whole(&victim.segment, header, place, false)?.is_none() {
@@ -180,23 +172,15 @@ fn needed_tombstones(
         let torn = !victim.vouched || footer(&victim.segment, header, place)?.is_none();
         return Ok((!torn).then_some(Item::Unreadable));
     }
-    let len = usize::try_from(header.payload_bytes).expect("fits a segment");
-    let file = &victim.segment.file;
-    let payload = file
-        .read_at(place.payload_start(), len)
-        .doing("read tombstones")?;
-    let mut ids = Vec::with_capacity(payload.len());
-    for id in payload.as_chunks::<{ ShardId::LEN }>().0 {
+    let mut needed = tombstone::read(&victim.segment, header, place)?;
+    needed.retain(|tombstone| tombstone.sequence > floor);
+    let mut kept = Vec::with_capacity(needed.len());
+    for tombstone in needed {
         // A later record of the shard covers the dead ones as well as the tombstone does.
-        let entry = shared.index.get(&ShardId::from_bytes(*id))?;
-        if entry.is_none_or(|entry| entry.sequence < sequence) {
-            ids.extend_from_slice(id);
+        let entry = shared.index.get(&tombstone.id)?;
+        if entry.is_none_or(|entry| entry.sequence < tombstone.sequence) {
+            kept.push(tombstone);
         }
     }
-    let written_ms = header.written_ms;
-    Ok((!ids.is_empty()).then_some(Item::Tombstones {
-        sequence,
-        written_ms,
-        ids,
-    }))
+    Ok((!kept.is_empty()).then_some(Item::Tombstones(kept)))
 }

@@ -12,7 +12,7 @@ use super::buffer::{AlignedBuffer, Grant};
 use super::commit::{Put, Request};
 use super::index::Entry;
 use super::record::{Footer, Header, Kind, Shape, check, checksum, record_bytes_for};
-use super::segment::{Claim, Reservation};
+use super::segment::{Claim, Purpose, Reservation};
 use super::{Shared, blocking};
 use crate::error::{Error, IoContext};
 
@@ -182,14 +182,14 @@ fn same_shard(a: &Shape, b: &Shape) -> bool {
 }
 
 async fn reserve(shared: &Arc<Shared>, record_bytes: u64) -> Result<Reservation, Error> {
-    if let Some(reservation) = shared.log.try_reserve(record_bytes)? {
+    if let Some(reservation) = shared.log.try_reserve(record_bytes, Purpose::Put)? {
         return Ok(reservation);
     }
     let own = Arc::clone(shared);
     blocking(move || {
         let reservation = own
             .log
-            .reserve(record_bytes)
+            .reserve(record_bytes, Purpose::Put)
             .map_err(|e| own.note_failure(e))?;
         own.note_room();
         Ok(reservation)
