@@ -227,6 +227,7 @@ fn make_durable(shared: &Shared, batch: &Batch, graves: &Graves) -> Result<Durab
         return Ok(Durable::default());
     }
     die_at("node::commit::begun");
+    metrics::counter!("riquet_store_syncs_total").increment(segments.len() as u64);
     for segment in segments.values() {
         segment.file.sync_data().doing("sync a segment")?;
     }

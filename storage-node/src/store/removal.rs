@@ -18,6 +18,8 @@ impl ShardStore {
     /// [`Error::Busy`] while a shard of one of them is being written: it may be stored after this.
     /// [`Error::Index`], [`Error::DiskFull`], [`Error::DiskFailed`], [`Error::Stopped`].
     pub async fn remove_blobs(&self, blobs: &[BlobId]) -> Result<u64, Error> {
+        // Where a write failed, a record that the index does not have may come back with a restart.
+        self.shared.check_writable()?;
         // Whoever begins to write later than this is not seen; what it stores is an orphan, and found
         // as such.
         if self.shared.log.is_writing_any(blobs) {
