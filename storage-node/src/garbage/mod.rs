@@ -13,6 +13,8 @@
 //! entry, which is the end of a blob's way, and an abortion that the group has committed.
 
 mod collector;
+#[cfg(test)]
+mod model_tests;
 mod orphans;
 mod removals;
 
