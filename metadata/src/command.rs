@@ -15,8 +15,8 @@ use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, RequestId, UploadId,
 };
 use crate::record::{
-    Account, Bucket, Change, ChangeKind, Checksum, ContentHeaders, Debt, ETag, ObjectVersion, Part,
-    Removal, StorageClass, Tablet, Upload,
+    Account, Bucket, Change, ChangeKind, Checksum, ContentHeaders, Debt, ETag, Garbage,
+    ObjectVersion, Part, Removal, StorageClass, Tablet, Upload,
 };
 
 pub use recovery::{RecoverBucket, RecoverObject, RecoverTablet};
@@ -521,6 +521,15 @@ pub struct GarbageKey {
     /// The blob.
     #[n(1)]
     pub blob: BlobId,
+}
+
+impl From<&Garbage> for GarbageKey {
+    fn from(entry: &Garbage) -> Self {
+        Self {
+            since_ms: entry.since_ms,
+            blob: entry.blob.id,
+        }
+    }
 }
 
 /// An object was stored.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use riquet_cluster::id::{ChunkId, DiskId, ShardId};
-use riquet_cluster::layout::{DiskIndex, Layout};
+use riquet_cluster::layout::Layout;
 
 use crate::record::BlobRef;
 
@@ -19,8 +19,7 @@ impl BlobRef {
         layout.profile(self.profile)?;
         let mut disks = BTreeSet::new();
         for chunk in self.chunks() {
-            let slots = self.slots(layout, chunk).iter();
-            disks.extend(slots.map(|index| layout.disk(*index).id));
+            disks.extend(self.shards_of(layout, chunk).map(|(_, disk)| disk));
             if disks.len() == layout.disks.len() {
                 break;
             }
@@ -34,21 +33,25 @@ impl BlobRef {
         layout: &'a Layout,
         disk: DiskId,
     ) -> impl Iterator<Item = ShardId> + 'a {
-        self.chunks().flat_map(move |chunk| {
-            let slots = self.slots(layout, chunk).iter().enumerate();
-            slots
-                .filter(move |(_, index)| layout.disk(**index).id == disk)
-                .map(move |(index, _)| ShardId {
-                    chunk,
-                    index: index as u8,
-                })
-        })
+        let placed = self.chunks();
+        let placed = placed.flat_map(move |chunk| self.shards_of(layout, chunk));
+        let here = placed.filter(move |(_, at)| *at == disk);
+        here.map(|(shard, _)| shard)
     }
 
-    fn slots<'a>(&self, layout: &'a Layout, chunk: ChunkId) -> &'a [DiskIndex] {
-        let profile = layout.profile(self.profile);
-        profile.map_or(&[], |profile| {
+    /// The shards of one of its chunks, each with the disk on which a layout places it; none at all if
+    /// the layout does not know the profile.
+    pub fn shards_of<'a>(
+        &self,
+        layout: &'a Layout,
+        chunk: ChunkId,
+    ) -> impl Iterator<Item = (ShardId, DiskId)> + use<'a> {
+        let slots = layout.profile(self.profile).map_or(&[][..], |profile| {
             layout.slots(profile, layout.pg_of(profile, chunk))
+        });
+        slots.iter().enumerate().map(move |(index, disk)| {
+            let index = index as u8;
+            (ShardId { chunk, index }, layout.disk(*disk).id)
         })
     }
 }

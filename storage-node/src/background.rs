@@ -10,12 +10,12 @@ use riquet_metadata::{Client, GroupId};
 use tokio::task::JoinSet;
 
 use crate::clock::now_ms;
-use crate::garbage::{Collector, Sweeper, remove_left_behind};
+use crate::garbage::{Collector, Sweeper, Swept, remove_left_behind};
 use crate::pace::Pace;
 use crate::repair::{Repairer, find_losses};
 use crate::scrub::Scrubber;
 use crate::server::{DiskSlot, Node};
-use crate::store::{DiskHealth, Progress, ShardStore};
+use crate::store::{Progress, ShardStore};
 
 /// How often a disk's node looks for what the disk was to remove.
 const REMOVALS_LOOK: Duration = Duration::from_secs(15);
@@ -44,21 +44,17 @@ pub(crate) fn start(
     work.spawn(remove_all_left_behind(client.clone(), Arc::clone(node)));
     for (disk, slot) in &node.disks {
         if let DiskSlot::Open(store) = slot {
-            let own = || (Arc::clone(node), *disk, Arc::clone(store));
-            let (node, disk, store) = own();
-            work.spawn(sweep(client.clone(), node, disk, store));
-            let (node, disk, store) = own();
-            work.spawn(find_losses(client.clone(), node, disk, store));
-            let (node, disk, store) = own();
+            let (node, store) = (|| Arc::clone(node), || Arc::clone(store));
+            work.spawn(compact(node(), *disk, store()));
+            work.spawn(sweep(client.clone(), node(), *disk, store()));
+            work.spawn(find_losses(client.clone(), node(), *disk, store()));
             let scrubber = Arc::new(Scrubber {
                 client: client.clone(),
                 transport: transport.clone(),
-                node,
-                disk,
-                store,
+                node: node(),
+                disk: *disk,
+                store: store(),
             });
-            let (node, disk, store) = own();
-            work.spawn(compact(node, disk, store));
             work.spawn(Arc::clone(&scrubber).run());
             work.spawn(scrubber.check_suspects());
         }
@@ -95,23 +91,19 @@ async fn compact(node: Arc<Node>, disk: DiskId, store: Arc<ShardStore>) {
     let rate = node.settings.compaction_bytes_per_second;
     let pace = Pace::new(rate, Arc::clone(&node.load));
     loop {
-        if store.health() != DiskHealth::Failed {
-            match store.compact_once(|bytes| pace.take(bytes)).await {
-                Ok(Some(done)) => {
-                    for shard in &done.damaged {
-                        node.upkeep[&disk].suspects.add(*shard);
-                    }
-                    metrics::counter!("riquet_node_compacted_bytes_total")
-                        .increment(done.moved_bytes);
-                    if done.freed_bytes > 0 {
-                        metrics::counter!("riquet_node_freed_bytes_total")
-                            .increment(done.freed_bytes);
-                        continue;
-                    }
+        match store.compact_once(|bytes| pace.take(bytes)).await {
+            Ok(Some(done)) => {
+                for shard in &done.damaged {
+                    node.upkeep[&disk].suspects.add(*shard);
                 }
-                Ok(None) => {}
-                Err(error) => tracing::debug!(%disk, %error, "not compacted"),
+                metrics::counter!("riquet_node_compacted_bytes_total").increment(done.moved_bytes);
+                if done.freed_bytes > 0 {
+                    metrics::counter!("riquet_node_freed_bytes_total").increment(done.freed_bytes);
+                    continue;
+                }
             }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%disk, %error, "not compacted"),
         }
         tokio::time::sleep(COMPACTION_LOOK).await;
     }
@@ -135,7 +127,7 @@ async fn sweep(client: Client, node: Arc<Node>, disk: DiskId, store: Arc<ShardSt
             progress.swept_before_ms
         };
         job.begin();
-        let note = |swept: &crate::garbage::Swept| {
+        let note = |swept: &Swept| {
             job.count(swept.looked_at, swept.removed, swept.unjudged);
         };
         let outcome = sweeper.sweep(&store, from_ms, before_ms, note).await;

@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 /// that readers have.
 pub const SETTLE_TIMEOUT_S: u64 = 90;
 /// How often they are compared.
-const POLL: Duration = Duration::from_millis(500);
+pub const POLL: Duration = Duration::from_millis(500);
 
 /// Waits until every disk holds exactly what the metadata says, nothing is owed and no garbage waits.
 /// Returns how many shards that are.

@@ -6,6 +6,7 @@
 mod admin;
 mod bench;
 mod cli;
+mod clock;
 mod dev;
 mod error;
 mod files;

@@ -4,7 +4,7 @@
 //! an entry says where shards are left.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -97,7 +97,7 @@ impl<R: BlobRemover> Collector<R> {
     /// Collects the garbage of the groups that `leads` names, until it is dropped.
     pub async fn run(
         self,
-        layout: impl Fn() -> Option<std::sync::Arc<Layout>>,
+        layout: impl Fn() -> Option<Arc<Layout>>,
         leads: impl Fn(GroupId) -> bool,
     ) {
         loop {
@@ -105,7 +105,7 @@ impl<R: BlobRemover> Collector<R> {
             let (Some(layout), Ok(cluster)) = (layout(), self.client.cluster().await) else {
                 continue;
             };
-            self.forgive();
+            self.silent().clear();
             for group in GroupId::keys(cluster.key_groups).filter(|group| leads(*group)) {
                 if let Err(error) = self.collect(&layout, group, now_ms()).await {
                     tracing::debug!(%group, %error, "garbage can't be looked at");
@@ -126,7 +126,7 @@ impl<R: BlobRemover> Collector<R> {
                 .client
                 .list_garbage(group, before_ms, after, PAGE)
                 .await?;
-            after = entries.last().map(key_of);
+            after = entries.last().map(GarbageKey::from);
             let collected = self.remove(layout, &entries).await;
             if !collected.is_empty() {
                 metrics::counter!("riquet_node_collected_blobs_total")
@@ -162,33 +162,24 @@ impl<R: BlobRemover> Collector<R> {
         placed
             .into_iter()
             .map(|(entry, disks)| Collected {
-                entry: key_of(entry),
+                entry: GarbageKey::from(entry),
                 left_at: disks.intersection(&left_at).copied().collect(),
             })
             .collect()
     }
 
     async fn remove_from(&self, layout: &Layout, disk: DiskId, blobs: &[BlobId]) -> bool {
-        let is_silent = |silent: &BTreeSet<DiskId>| silent.contains(&disk);
-        if is_silent(&self.silent.lock().expect("no holder panics")) {
+        if self.silent().contains(&disk) {
             return false;
         }
         let is_done = self.remover.remove_blobs(layout, disk, blobs).await;
         if !is_done {
-            self.silent.lock().expect("no holder panics").insert(disk);
+            self.silent().insert(disk);
         }
         is_done
     }
 
-    /// Disks that were silent are asked again.
-    fn forgive(&self) {
-        self.silent.lock().expect("no holder panics").clear();
-    }
-}
-
-fn key_of(entry: &Garbage) -> GarbageKey {
-    GarbageKey {
-        since_ms: entry.since_ms,
-        blob: entry.blob.id,
+    fn silent(&self) -> MutexGuard<'_, BTreeSet<DiskId>> {
+        self.silent.lock().expect("no holder panics")
     }
 }

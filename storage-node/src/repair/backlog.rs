@@ -3,9 +3,8 @@
 //! A chunk is the more urgent the more of its shards are owed: that many it can lose less. What is
 //! equally urgent is paid in the order in which it came to be owed.
 
-use riquet_cluster::id::{DiskId, RequestId, ShardId};
+use riquet_cluster::id::DiskId;
 use riquet_cluster::layout::Layout;
-use riquet_cluster::node_client::Target;
 use riquet_metadata::query::ListedDebt;
 use riquet_metadata::record::{BlobRecord, Debt};
 use riquet_metadata::{Client, Error, GroupId};
@@ -101,21 +100,13 @@ async fn collect(
 
 /// The other shards of a debt's chunk, as debts of the disks that they belong on.
 fn siblings(layout: &Layout, listed: &ListedDebt) -> Vec<Debt> {
-    let profile = listed.blob.as_ref();
-    let Some(profile) = profile.and_then(|blob| layout.profile(blob.blob.profile)) else {
+    let own = listed.debt.shard;
+    let Some(blob) = &listed.blob else {
         return Vec::new();
     };
-    let shard = listed.debt.shard;
-    let nobody = RequestId::from_u128(0);
-    let targets = Target::of_chunk(layout, profile, shard.chunk, nobody);
-    let all = targets.into_iter().enumerate().map(|(index, target)| Debt {
-        disk: target.disk,
-        shard: ShardId {
-            index: index as u8,
-            ..shard
-        },
-    });
-    all.filter(|debt| debt.shard != shard).collect()
+    let all = blob.blob.shards_of(layout, own.chunk);
+    let others = all.filter(|(shard, _)| *shard != own);
+    others.map(|(shard, disk)| Debt { disk, shard }).collect()
 }
 
 /// The most urgent last, and of equals the oldest.

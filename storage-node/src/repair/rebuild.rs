@@ -94,6 +94,15 @@ struct Source {
     stream: Option<CellStream>,
 }
 
+/// What the disks of the site have of the chunk.
+#[derive(Default)]
+struct Site {
+    /// The shards that they lack, if they have too few to make them of.
+    lacking: Vec<Source>,
+    /// What the record of one that they have says.
+    described: Option<ShardDescriptor>,
+}
+
 /// A shard on its way to a neighbour that lacks it. That it arrives is nobody's concern here: the
 /// neighbour's own debt stands until it has the shard.
 struct Gift {
@@ -179,8 +188,13 @@ impl Rebuild<'_> {
             Verdict::Gone => false,
             Verdict::Damaged => true,
         };
-        let neighbours = self.lacking_neighbours(&mut sources, profile, id).await?;
-        let descriptor = self.descriptor(&sources, id).await?;
+        let site = self.ask_site(&mut sources, profile, id).await?;
+        let (neighbours, described) = (site.lacking, site.described);
+        let described = match described {
+            Some(described) => described,
+            None => self.describe(&sources).await?,
+        };
+        let descriptor = ShardDescriptor { id, ..described };
         let mut gifts: Vec<Gift> = neighbours
             .into_iter()
             .map(|neighbour| Gift::to(&self.nodes, neighbour, &descriptor))
@@ -213,16 +227,16 @@ impl Rebuild<'_> {
         Ok(())
     }
 
-    /// The shards that other disks of the site lack, if the site has too few to make them of. They
-    /// leave the sources.
-    async fn lacking_neighbours(
+    /// Asks the disks of the site what they have, unless each makes its own. What they lack leaves the
+    /// sources.
+    async fn ask_site(
         &self,
         sources: &mut Vec<Source>,
         profile: &Profile,
         own: ShardId,
-    ) -> Result<Vec<Source>, RebuildError> {
+    ) -> Result<Site, RebuildError> {
         if self.turn == Turn::Own {
-            return Ok(Vec::new());
+            return Ok(Site::default());
         }
         let near = sources.iter().filter(|source| source.is_near);
         let asked = near.map(async |source| {
@@ -230,9 +244,17 @@ impl Rebuild<'_> {
             (source.id, head.await)
         });
         let answers = join_all(asked).await;
-        let has = |answer: &&(_, Result<Result<_, _>, _>)| matches!(answer.1, Ok(Ok(_)));
-        if answers.iter().filter(has).count() >= profile.k() {
-            return Ok(Vec::new());
+        let mut found = answers.iter().filter_map(|(_, answer)| match answer {
+            Ok(Ok(descriptor)) => Some(descriptor),
+            _ => None,
+        });
+        let described = found.next().cloned();
+        let has = usize::from(described.is_some()) + found.count();
+        if has >= profile.k() {
+            return Ok(Site {
+                lacking: Vec::new(),
+                described,
+            });
         }
         let lacks = |id: &ShardId| {
             let lacks = |answer: &Result<_, _>| matches!(answer, Ok(Err(NodeError::NoSuchShard)));
@@ -243,7 +265,7 @@ impl Rebuild<'_> {
         let lacking: Vec<Source> = sources.extract_if(.., |source| lacks(&source.id)).collect();
         match lacking.iter().any(|source| source.id.index < own.index) {
             true => Err(RebuildError::Neighbour),
-            false => Ok(lacking),
+            false => Ok(Site { lacking, described }),
         }
     }
 
@@ -277,16 +299,12 @@ impl Rebuild<'_> {
         Ok(sources)
     }
 
-    /// What the shard's record is to say: what another's says.
-    async fn descriptor(
-        &self,
-        sources: &[Source],
-        id: ShardId,
-    ) -> Result<ShardDescriptor, RebuildError> {
+    /// What the record of the first source that answers says.
+    async fn describe(&self, sources: &[Source]) -> Result<ShardDescriptor, RebuildError> {
         for source in sources {
             let head = self.nodes.head(&source.target, source.id);
             match timeout(CELL_TIMEOUT, head).await {
-                Ok(Ok(descriptor)) => return Ok(ShardDescriptor { id, ..descriptor }),
+                Ok(Ok(descriptor)) => return Ok(descriptor),
                 Ok(Err(error)) => {
                     tracing::debug!(shard = %source.id, %error, "not described");
                 }

@@ -9,9 +9,10 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Advice, FallocateFlags, OFlags};
+
+use crate::clock::now_ms;
 
 /// Every write to a segment starts at a multiple of this and has a multiple of this as its length:
 /// the page size, which satisfies `O_DIRECT` on every block device in use.
@@ -144,10 +145,7 @@ impl Env for OsEnv {
     }
 
     fn now_unix_ms(&self) -> u64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        now_ms()
     }
 
     fn random_u128(&self) -> u128 {

@@ -185,12 +185,17 @@ impl Shared {
             }
             Error::Io { .. } | Error::Index(_) | Error::IndexEntry => {
                 tracing::error!(%error, "disk failed; it takes no more writes");
-                self.health
-                    .store(DiskHealth::Failed as u8, Ordering::Release);
+                self.fail();
             }
             _ => {}
         }
         error
+    }
+
+    /// From here on nothing more is acknowledged.
+    fn fail(&self) {
+        let failed = DiskHealth::Failed as u8;
+        self.health.store(failed, Ordering::Release);
     }
 
     fn note_room(&self) {
@@ -375,8 +380,7 @@ impl ShardStore {
     /// Takes no more writes: what the disk gives back is not what it was given.
     pub fn distrust(&self) -> Error {
         tracing::error!(disk = %self.disk, "the disk does not keep what it is given; it takes no more writes");
-        let failed = DiskHealth::Failed as u8;
-        self.shared.health.store(failed, Ordering::Release);
+        self.shared.fail();
         Error::DiskFailed
     }
 

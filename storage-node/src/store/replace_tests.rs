@@ -1,6 +1,7 @@
 //! A damaged record is replaced while it still counts.
 
 use super::testing::{SimDisk, descriptor, payload, shard_id};
+use super::tests::read;
 use super::*;
 
 fn options(index: &std::path::Path) -> StoreOptions {
@@ -17,15 +18,6 @@ async fn write(mut writer: ShardWriter, bytes: &[u8]) -> Result<Stored, Error> {
     writer.finish().await
 }
 
-async fn bytes_of(store: &ShardStore, blob: u128) -> Vec<u8> {
-    let mut reader = store.read(shard_id(blob, 0), None).await.unwrap();
-    let mut bytes = Vec::new();
-    while let Some(piece) = reader.next().await.unwrap() {
-        bytes.extend_from_slice(&piece);
-    }
-    bytes
-}
-
 #[tokio::test]
 async fn a_replacement_takes_the_place_of_the_old_record_and_survives_a_lost_index() {
     let (disk, folder) = (SimDisk::new(1), tempfile::tempdir().unwrap());
@@ -40,12 +32,12 @@ async fn a_replacement_takes_the_place_of_the_old_record_and_survives_a_lost_ind
     let replacing = store.begin_replacing(shard()).await.unwrap();
     assert!(!replacing.is_known(), "it is written, not compared");
     assert_eq!(
-        bytes_of(&store, 1).await,
+        read(&store, 1, None).await,
         old,
         "until then the old one counts"
     );
     assert_eq!(write(replacing, &new).await.unwrap(), Stored::Now);
-    assert_eq!(bytes_of(&store, 1).await, new);
+    assert_eq!(read(&store, 1, None).await, new);
     let after = store.stats().unwrap();
     assert_eq!(
         (after.shards, after.live_bytes),
@@ -54,7 +46,7 @@ async fn a_replacement_takes_the_place_of_the_old_record_and_survives_a_lost_ind
     drop(store);
     std::fs::remove_dir_all(folder.path().join("index")).unwrap();
     let store = open().unwrap();
-    assert_eq!(bytes_of(&store, 1).await, new);
+    assert_eq!(read(&store, 1, None).await, new);
     assert_eq!(store.stats().unwrap().live_bytes, before.live_bytes);
 }
 

@@ -1,13 +1,13 @@
 //! What nothing names leaves the disks, and nothing else does: in the end they hold exactly the shards
 //! that the metadata speaks of.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use libtest_mimic::{Failed, Trial};
 use riquet_tests::cluster::{Cluster, Site};
 use riquet_tests::data::{self, MIB};
 use riquet_tests::s3::{Request, S3};
-use riquet_tests::settled::{SETTLE_TIMEOUT_S, await_settled, await_swept};
+use riquet_tests::settled::{POLL, SETTLE_TIMEOUT_S, await_settled, await_swept};
 
 use crate::metrics;
 use crate::objects::{Objects, etag};
@@ -79,7 +79,7 @@ fn a_disk_that_was_away_forgets_too(cluster: &Cluster) -> Result<(), Failed> {
         if since.elapsed().as_secs() > SETTLE_TIMEOUT_S {
             return Err(format!("garbage waits for a lost node: {status}").into());
         }
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(POLL);
     }
     cluster.start_again(&["montpellier-4"])?;
     match await_settled(cluster)? {
@@ -140,7 +140,7 @@ fn room_comes_back(cluster: &Cluster) -> Result<(), Failed> {
         if since.elapsed().as_secs() > SETTLE_TIMEOUT_S {
             return Err(format!("{} segments are left of {full}", segments()?).into());
         }
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(POLL);
     }
     assert!(
         full > 3.0 * 6.0,

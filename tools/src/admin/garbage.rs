@@ -10,8 +10,9 @@ use riquet_metadata::{Client, GroupId};
 use serde::Serialize;
 
 use super::ClusterArgs;
-use super::upkeep::{Reports, disks_in_order, now_ms, reports, run_everywhere};
+use super::upkeep::{Reports, disks_in_order, reports, run_everywhere};
 use crate::bench::options::parse_duration;
+use crate::clock::now_ms;
 use crate::error::Error;
 use crate::output;
 
@@ -107,10 +108,7 @@ async fn groups(client: &Client) -> Result<Vec<GroupRow>, Error> {
             let (entries, more) = client.list_garbage(group, u64::MAX, after, PAGE).await?;
             waiting += entries.len() as u64;
             oldest_ms = oldest_ms.or(entries.first().map(|entry| entry.since_ms));
-            after = entries.last().map(|entry| GarbageKey {
-                since_ms: entry.since_ms,
-                blob: entry.blob.id,
-            });
+            after = entries.last().map(GarbageKey::from);
             if !more || waiting >= COUNTED {
                 break more;
             }

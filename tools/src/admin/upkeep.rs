@@ -1,7 +1,7 @@
 //! What storage nodes tell of the background work on their disks, and how they are asked to begin.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use indicatif::ProgressBar;
@@ -12,6 +12,7 @@ use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::upkeep::{JobKind, JobReport, RepairReport, UpkeepReport};
 use tokio::time::timeout;
 
+use crate::clock::now_ms;
 use crate::error::Error;
 
 /// How long a node may take to answer before it counts as silent.
@@ -146,12 +147,6 @@ pub(super) fn ago(then_ms: u64) -> String {
         7200..172_800 => format!("{} h ago", seconds / 3600),
         _ => format!("{} days ago", seconds / 86_400),
     }
-}
-
-/// The wall clock, ms since 1970.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 fn failed(layout: &Layout, disk: DiskId, why: String) -> Error {

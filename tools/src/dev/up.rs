@@ -1,7 +1,6 @@
 //! `riquet dev up`: makes a cluster or restarts it, and waits until it serves.
 
 use std::path::Path;
-use std::time::SystemTime;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,6 +14,7 @@ use super::partition;
 use super::ports;
 use super::topology::{Choices, Member, ProfileShape, Role, Topology};
 use crate::cli::UpArgs;
+use crate::clock::now_ms;
 use crate::error::Error;
 use crate::files::{self, Readers};
 
@@ -99,10 +99,7 @@ fn load_or_create(folder: &Folder, dir: &Path, options: &UpArgs) -> Result<Topol
         choices.internal_ports(),
         &[choices.port, choices.port.saturating_add(1)],
     )?;
-    let created_ms = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64);
-    let topology = Topology::new(choices, &internal, created_ms, || {
+    let topology = Topology::new(choices, &internal, now_ms(), || {
         uuid::Uuid::new_v4().as_u128()
     });
     // A cluster that could never work is refused before its folder is marked as one.

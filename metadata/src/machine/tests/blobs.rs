@@ -135,11 +135,7 @@ fn garbage_is_listed_from_an_entry_on() {
     };
     let (first, more) = page(None, 2);
     assert_eq!((first.len(), more), (2, true));
-    let last = GarbageKey {
-        since_ms: first[1].since_ms,
-        blob: first[1].blob.id,
-    };
-    let (rest, more) = page(Some(last), 2);
+    let (rest, more) = page(Some(GarbageKey::from(&first[1])), 2);
     assert_eq!((rest.len(), more), (1, false));
     assert_eq!(rest[0].blob.id, blob(3, 10).id);
 }
