@@ -26,11 +26,11 @@ use crate::error::{Error, IoContext};
 use crate::load::Load;
 use crate::repair::Tally;
 use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
-use crate::store::{Env, FaultyEnv, OsEnv, ShardStore, StoreOptions};
+use crate::store::{Env, FaultyEnv, OsEnv, ShardStore, StoreOptions, THREADS_PER_DISK};
 use crate::upkeep::Upkeep;
 
-/// Threads for blocking I/O over all disks: more would queue in the devices all the same.
-const MAX_BLOCKING_THREADS: usize = 64;
+/// Threads for blocking work that no disk's shards need: metadata, above all.
+const OTHER_THREADS: usize = 32;
 
 /// Bounds of a segment file's default length.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 30;
@@ -45,13 +45,12 @@ pub fn main() -> ExitCode {
         .init();
     failpoint::arm();
     let flags = Flags::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .max_blocking_threads(MAX_BLOCKING_THREADS)
-        .build()
-        .doing("start the runtime");
-    let done = runtime.and_then(|runtime| {
-        let settings = Settings::load(&flags)?;
+    let done = Settings::load(&flags).and_then(|settings| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(OTHER_THREADS + settings.disks.len() * THREADS_PER_DISK)
+            .build()
+            .doing("start the runtime")?;
         runtime.block_on(run(settings))
     });
     match done {

@@ -19,15 +19,16 @@ use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::ShardId;
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 
+use super::Shared;
 use super::buffer::{AlignedBuffer, Grant, WRITE_BYTES};
 use super::commit::{Carry, Move, Request};
 use super::env::EnvFile;
 use super::index::{Changes, Entry};
 use super::record::{BLOCK, Footer, Header, Kind, checksum, encode_whole, for_segment};
 use super::segment::{Claim, Purpose, Segment, write_blocks};
+use super::threads::Threads;
 use super::tombstone::{Carriage, Tombstone, carried_record_bytes, encode_carried};
 use super::victim::{Aside, Item, Victim, choose, find};
-use super::{Shared, blocking};
 use crate::error::{Error, IoContext};
 
 /// How often, and after how long, a shard is asked for again that a writer holds. A writer of a
@@ -98,7 +99,8 @@ pub(super) async fn once<F: Future<Output = ()>>(
     let turn = Arc::new(turn.lock_owned().await);
     scope.shared.check_writable()?;
     let shared = Arc::clone(&scope.shared);
-    let Some(victim) = blocking(move || choose(&shared, below_percent)).await? else {
+    let choose = move || choose(&shared, below_percent);
+    let Some(victim) = scope.shared.threads.run(choose).await? else {
         return Ok(None);
     };
     let done = Compacted {
@@ -140,7 +142,8 @@ impl Job {
         let mut carriage = Carriage::default();
         loop {
             let (shared, victim) = (Arc::clone(&self.scope.shared), self.victim.clone());
-            let found = blocking(move || find(&shared, &victim, from)).await;
+            let find = move || find(&shared, &victim, from);
+            let found = self.threads().run(find).await;
             let (items, next) = found.inspect_err(|_| self.set_aside())?;
             // Tombstones wait for others of the segment, as many as go into one record.
             let is_last = items.is_empty();
@@ -190,11 +193,11 @@ impl Job {
                 Err(_) if tries < BUSY_TRIES => tries += 1,
                 Err(_) => return Ok(Copied::Busy),
             }
-            blocking(|| {
+            let wait = || {
                 std::thread::sleep(BUSY_WAIT);
                 Ok(())
-            })
-            .await?;
+            };
+            self.threads().run(wait).await?;
         };
         // Two pieces, whatever the record: the one that is read and the one that is written.
         // Memory first: who waits for it must not hold up the index's mark.
@@ -202,7 +205,8 @@ impl Job {
         let (scope, turn) = (self.scope.clone(), Arc::clone(&self.turn));
         let segment = Arc::clone(&self.victim.segment);
         let source = Source { segment, id, entry };
-        blocking(move || copy(scope, turn, source, claim, grant)).await
+        let copy = move || copy(scope, turn, source, claim, grant);
+        self.threads().run(copy).await
     }
 
     async fn carry(
@@ -212,7 +216,7 @@ impl Job {
         let record_bytes = carried_record_bytes(tombstones.len());
         let grant = self.scope.shared.pool.grant(record_bytes).await;
         let (Scope { shared, commits }, turn) = (self.scope.clone(), Arc::clone(&self.turn));
-        blocking(move || {
+        let write = move || {
             let _grant = grant;
             shared.check_writable()?;
             let reservation = shared
@@ -244,8 +248,12 @@ impl Job {
             });
             commits.blocking_send(request).map_err(|_| Error::Stopped)?;
             Ok(answer)
-        })
-        .await
+        };
+        self.threads().run(write).await
+    }
+
+    fn threads(&self) -> &Threads {
+        &self.scope.shared.threads
     }
 
     /// Removes the segment, if nothing in it is needed any more.
@@ -256,11 +264,11 @@ impl Job {
         if !self.stuck && self.done.damaged.is_empty() {
             let (shared, victim) = (Arc::clone(&self.scope.shared), self.victim.clone());
             let turn = Arc::clone(&self.turn);
-            let removed = blocking(move || {
+            let remove = move || {
                 let _turn = turn;
                 remove(&shared, &victim).map_err(|error| shared.note_failure(error))
-            });
-            match removed.await? {
+            };
+            match self.threads().run(remove).await? {
                 Removal::Done => {
                     self.done.freed_bytes = self.victim.len;
                     return Ok(self.done);

@@ -19,6 +19,8 @@ mod env;
 mod faulty;
 #[cfg(test)]
 mod full_tests;
+#[cfg(test)]
+mod hang_tests;
 mod identity;
 mod index;
 #[cfg(test)]
@@ -36,6 +38,7 @@ mod segment;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod tombstone;
 #[cfg(test)]
 mod tombstone_tests;
@@ -67,6 +70,8 @@ use index::{Index, Live};
 pub use progress::Progress;
 pub use reader::ShardReader;
 use segment::Log;
+pub(crate) use threads::THREADS_PER_DISK;
+use threads::Threads;
 pub use verify::Verdict;
 use writer::Present;
 pub use writer::{ShardWriter, Stored};
@@ -142,6 +147,7 @@ struct Shared {
     log: Arc<Log>,
     index: Index,
     pool: BufferPool,
+    threads: Threads,
     read_budget: Arc<Semaphore>,
     health: AtomicU8,
     /// Stored shards by segment: what compaction chooses by.
@@ -240,6 +246,7 @@ impl ShardStore {
             log: Arc::new(recovered.log),
             index: recovered.index,
             pool: BufferPool::new(options.write_buffer_bytes),
+            threads: Threads::new(),
             read_budget: reader::budget(options.read_buffer_bytes),
             health: AtomicU8::new(DiskHealth::Online as u8),
             live: Mutex::new(recovered.live),
@@ -345,13 +352,13 @@ impl ShardStore {
     pub async fn list(&self, after: Option<ShardId>, max: usize) -> Result<ShardPage, Error> {
         let shared = Arc::clone(&self.shared);
         let max = max.clamp(1, MAX_PAGE);
-        blocking(move || {
+        let list = move || {
             let mut shards = shared.index.list(after.as_ref(), max + 1)?;
             let more = shards.len() > max;
             shards.truncate(max);
             Ok(ShardPage { shards, more })
-        })
-        .await
+        };
+        self.shared.threads.run(list).await
     }
 
     /// Up to `max` blobs from `from` on of which the disk holds shards, in order of id.
@@ -360,7 +367,8 @@ impl ShardStore {
     /// [`Error::Index`], [`Error::IndexEntry`].
     pub async fn blobs_from(&self, from: BlobId, max: usize) -> Result<Vec<HeldBlob>, Error> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || shared.index.blobs(from, max)).await
+        let blobs = move || shared.index.blobs(from, max);
+        self.shared.threads.run(blobs).await
     }
 
     /// Up to `max` (at most [`MAX_DESCRIPTOR_PAGE`]) shards after `after`, in order of id, with what
@@ -454,19 +462,5 @@ impl Drop for ShardStore {
         {
             tracing::error!("the commit thread panicked");
         }
-    }
-}
-
-/// Runs blocking work off the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that shuts down cancels blocking work.
-            Err(_) => Err(Error::Stopped),
-        },
     }
 }

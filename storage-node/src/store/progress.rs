@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError};
 use riquet_cluster::id::{Epoch, ShardId};
 use serde::{Deserialize, Serialize};
 
+use super::ShardStore;
 use super::env::Env;
-use super::{ShardStore, blocking};
 use crate::error::{Error, IoContext};
 
 /// Name of the file.
@@ -91,10 +91,10 @@ impl ShardStore {
             progress.encode()
         };
         let (env, path) = (Arc::clone(&self.env), self.path.join(PROGRESS_FILE));
-        blocking(move || {
+        let write = move || {
             env.write_small(&path, text.as_bytes())
                 .doing("note the progress")
-        })
-        .await
+        };
+        self.shared.threads.run(write).await
     }
 }

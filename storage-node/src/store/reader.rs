@@ -12,11 +12,12 @@ use riquet_cluster::wire::shard::{DescriptorPage, ShardDescriptor, StoredShard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::task::JoinHandle;
 
+use super::Shared;
 use super::env::BLOCK_BYTES;
 use super::index::Entry;
 use super::record::{Header, Kind};
 use super::segment::Segment;
-use super::{Shared, blocking};
+use super::threads::Thread;
 use crate::error::{Error, IoContext};
 
 /// A piece at most: large enough to hide the cost of a thread hop, small enough to stream.
@@ -54,7 +55,9 @@ impl ShardReader {
         range: Option<Range<u64>>,
     ) -> Result<Self, Error> {
         let permit = piece_permit(&shared, PIECE_BYTES + READ_THROUGH_BYTES).await;
-        blocking(move || Self::open_blocking(shared, id, range, permit)).await
+        let own = Arc::clone(&shared);
+        let open = move || Self::open_blocking(own, id, range, permit);
+        shared.threads.run(open).await
     }
 
     fn open_blocking(
@@ -119,24 +122,32 @@ impl ShardReader {
             None => {
                 let bytes = PIECE_BYTES.min(self.end - self.next);
                 let permit = piece_permit(&self.shared, bytes).await;
-                self.read_on(permit).await.map_err(|_| Error::Stopped)??
+                let thread = self.shared.threads.one().await;
+                let coming = self.read_on(permit, thread);
+                coming.await.map_err(|_| Error::Stopped)??
             }
         };
         if self.next < self.end {
             // Never wait for memory while holding a piece: readers who all did would wait forever.
             let bytes = PIECE_BYTES.min(self.end - self.next);
-            if let Ok(permit) = try_piece_permit(&self.shared, bytes) {
-                self.ahead = Some(Ahead::Coming(self.read_on(permit)));
+            if let Ok(permit) = try_piece_permit(&self.shared, bytes)
+                && let Some(thread) = self.shared.threads.try_one()
+            {
+                self.ahead = Some(Ahead::Coming(self.read_on(permit, thread)));
             }
         }
         Ok(Some(piece))
     }
 
-    fn read_on(&mut self, permit: OwnedSemaphorePermit) -> JoinHandle<Result<Bytes, Error>> {
+    fn read_on(
+        &mut self,
+        permit: OwnedSemaphorePermit,
+        thread: Thread,
+    ) -> JoinHandle<Result<Bytes, Error>> {
         let range = self.next..self.end.min(self.next + PIECE_BYTES);
         self.next = range.end;
         let segment = Arc::clone(&self.segment);
-        tokio::task::spawn_blocking(move || Ok(charge(read(&segment, range)?, permit)))
+        thread.start(move || Ok(charge(read(&segment, range)?, permit)))
     }
 }
 
@@ -147,7 +158,8 @@ pub(super) async fn describe_page(
     after: Option<ShardId>,
     max: usize,
 ) -> Result<DescriptorPage, Error> {
-    blocking(move || {
+    let own = Arc::clone(&shared);
+    let describe = move || {
         let ids = shared.index.list(after.as_ref(), max + 1)?;
         let mut page = DescriptorPage {
             shards: Vec::with_capacity(max),
@@ -171,18 +183,19 @@ pub(super) async fn describe_page(
             }
         }
         Ok(page)
-    })
-    .await
+    };
+    own.threads.run(describe).await
 }
 
 /// A shard's descriptor, from its record.
 pub(super) async fn describe(shared: Arc<Shared>, id: ShardId) -> Result<ShardDescriptor, Error> {
-    blocking(move || {
+    let own = Arc::clone(&shared);
+    let describe = move || {
         let (entry, segment) = find(&shared, &id)?;
         let end = entry.offset + u64::from(entry.header_bytes);
         check_header(&read(&segment, entry.offset..end)?, &segment, &id)
-    })
-    .await
+    };
+    own.threads.run(describe).await
 }
 
 fn find(shared: &Shared, id: &ShardId) -> Result<(Entry, Arc<Segment>), Error> {

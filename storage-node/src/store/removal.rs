@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use riquet_cluster::id::{BlobId, ShardId};
 
-use super::{ShardStore, Shared, blocking};
+use super::{ShardStore, Shared};
 use crate::error::Error;
 
 /// Shards that are removed with one sync, at most.
@@ -28,7 +28,8 @@ impl ShardStore {
         let mut removed = 0;
         loop {
             let (shared, blobs) = (Arc::clone(&self.shared), blobs.to_vec());
-            let shards = blocking(move || shards_of(&shared, &blobs)).await?;
+            let find = move || shards_of(&shared, &blobs);
+            let shards = self.shared.threads.run(find).await?;
             let is_last = shards.len() < AT_ONCE;
             // The commit thread takes together what waits for it together.
             let gone = try_join_all(shards.into_iter().map(|id| self.delete(id))).await?;

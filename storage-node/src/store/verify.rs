@@ -16,7 +16,7 @@ use super::env::BLOCK_BYTES;
 use super::index::Entry;
 use super::record::{FOOTER_BYTES, Footer, Header, Kind, checksum};
 use super::segment::Segment;
-use super::{ShardStore, Shared, blocking};
+use super::{ShardStore, Shared};
 use crate::error::{Error, IoContext};
 
 /// Read at once.
@@ -44,7 +44,8 @@ impl ShardStore {
     /// no error but damage.
     pub async fn verify(&self, id: ShardId) -> Result<Verdict, Error> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || verify(&shared, &id)).await
+        let threads = &self.shared.threads;
+        threads.run(move || verify(&shared, &id)).await
     }
 
     /// The profile of a shard, by the index; none: it is not stored.

@@ -8,12 +8,12 @@ use riquet_cluster::wire::shard::ShardDescriptor;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::Shared;
 use super::buffer::{AlignedBuffer, Grant};
 use super::commit::{Put, Request};
 use super::index::Entry;
 use super::record::{Footer, Header, Kind, Shape, check, checksum, record_bytes_for};
 use super::segment::{Claim, Purpose, Reservation};
-use super::{Shared, blocking};
 use crate::error::{Error, IoContext};
 
 /// How a shard came to be stored.
@@ -186,15 +186,15 @@ async fn reserve(shared: &Arc<Shared>, record_bytes: u64) -> Result<Reservation,
         return Ok(reservation);
     }
     let own = Arc::clone(shared);
-    blocking(move || {
+    let reserve = move || {
         let reservation = own
             .log
             .reserve(record_bytes, Purpose::Put)
             .map_err(|e| own.note_failure(e))?;
         own.note_room();
         Ok(reservation)
-    })
-    .await
+    };
+    shared.threads.run(reserve).await
 }
 
 /// Waits until no delete that was reserved before the present moment is under way.
@@ -206,11 +206,11 @@ async fn reserve(shared: &Arc<Shared>, record_bytes: u64) -> Result<Reservation,
 /// [`Error::NotFound`] if the shard is deleted by then.
 async fn await_deletes(shared: &Arc<Shared>, id: ShardId, replaced: Entry) -> Result<(), Error> {
     let own = Arc::clone(shared);
-    let is_there = blocking(move || {
+    let is_there = move || {
         drop(own.deleting());
         Ok(own.index.get(&id)? == Some(replaced))
-    });
-    match is_there.await? {
+    };
+    match shared.threads.run(is_there).await? {
         true => Ok(()),
         false => Err(Error::NotFound),
     }
@@ -275,13 +275,14 @@ impl Record {
             Some(buffer) => buffer,
             None => self.shared.pool.take(&self.hold.grant),
         };
+        let thread = self.shared.threads.one().await;
         let buffer = self
             .buffer
             .replace(other)
             .expect("put back after every change of buffers");
         let (hold, offset) = (Arc::clone(&self.hold), self.next_offset);
         self.next_offset += buffer.filled().len() as u64;
-        self.in_flight = Some(tokio::task::spawn_blocking(move || {
+        self.in_flight = Some(thread.start(move || {
             let written = hold
                 .reservation
                 .segment
@@ -340,9 +341,10 @@ impl Record {
             next_offset,
             ..
         } = *self;
+        let thread = shared.threads.one().await;
         // The write hands over to the commit thread itself: one wake-up fewer, and a caller that
         // vanishes now leaves a committed shard, not a whole record that nobody knows.
-        let last = tokio::task::spawn_blocking(move || {
+        let last = thread.start(move || {
             let segment = &hold.reservation.segment;
             let written = segment.file.write_at(buffer.filled(), next_offset);
             shared.pool.give_back(buffer);
