@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod body;
 pub mod conditions;
+pub mod config;
 pub mod error;
 pub mod etag;
 pub mod name;
@@ -15,6 +16,7 @@ pub mod range;
 pub mod request;
 pub mod response;
 pub mod time;
+mod xml;
 
 pub use body::checksum::{Checksum, ChecksumAlgorithm, ChecksumType};
 pub use error::{Error, ErrorCode, Result};

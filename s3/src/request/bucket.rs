@@ -1,9 +1,9 @@
 //! Inputs of the operations on buckets and on the account.
 
 use super::fields::Fields;
-use super::xml::Element;
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::BucketName;
+use crate::xml::read::Element;
 
 /// The most buckets one ListBuckets answers.
 pub const BUCKETS_PER_PAGE_MAX: u32 = 10_000;

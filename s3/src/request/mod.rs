@@ -10,7 +10,6 @@ mod list;
 mod multipart;
 mod object;
 mod unsupported;
-mod xml;
 
 use http::HeaderMap;
 

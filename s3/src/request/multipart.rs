@@ -5,12 +5,12 @@ use super::conditions::write_condition;
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
 use super::object::{PART_NUMBER_MAX, parse_part_number};
-use super::xml::{Element, malformed};
 use crate::body::checksum::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::conditions::WriteCondition;
 use crate::error::{Error, ErrorCode, Result};
 use crate::etag::ETag;
 use crate::name::{BucketName, ObjectKey};
+use crate::xml::read::{Element, malformed};
 
 /// The most parts one ListParts answers.
 pub const PARTS_PER_PAGE_MAX: u32 = 1000;

@@ -6,13 +6,13 @@ use super::Target;
 use super::conditions::{read_conditions, write_condition};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
-use super::xml::{Element, malformed};
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::conditions::{ReadConditions, WriteCondition};
 use crate::error::{Error, ErrorCode, Result};
 use crate::etag::ETagMatch;
 use crate::name::{BucketName, ObjectKey};
 use crate::range::RangeRequest;
+use crate::xml::read::{Element, malformed};
 
 /// The highest part number.
 pub const PART_NUMBER_MAX: u32 = 10_000;

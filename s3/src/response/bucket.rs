@@ -5,10 +5,10 @@ use http::header::LOCATION;
 use http::{HeaderValue, Response};
 use jiff::Timestamp;
 
-use super::xml::{self, XmlWriter};
 use super::{Owner, header_text};
 use crate::name::BucketName;
 use crate::time::to_iso8601;
+use crate::xml::write::{self as xml, XmlWriter};
 
 /// The region whose location constraint AWS leaves empty.
 const DEFAULT_REGION: &str = "us-east-1";

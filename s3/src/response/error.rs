@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::header::CONTENT_RANGE;
 use http::{HeaderValue, Method, Response};
 
-use super::xml::{self, XmlWriter};
 use crate::error::{Error, ErrorCode};
+use crate::xml::write::{self as xml, XmlWriter};
 
 /// What an error's answer says besides the error.
 #[derive(Debug, Clone, Copy)]

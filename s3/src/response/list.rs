@@ -5,7 +5,6 @@ use http::Response;
 use jiff::Timestamp;
 
 use super::Owner;
-use super::xml::{self, XmlWriter};
 use crate::body::checksum::Checksum;
 use crate::etag::ETag;
 use crate::request::{
@@ -13,6 +12,7 @@ use crate::request::{
     ListObjectsV2Input, ListPosition, MultipartChecksum, StorageClass,
 };
 use crate::time::to_iso8601;
+use crate::xml::write::{self as xml, XmlWriter};
 
 /// An object in a listing.
 #[derive(Debug, Clone)]

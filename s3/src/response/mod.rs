@@ -6,7 +6,6 @@ pub mod error;
 mod list;
 mod multipart;
 mod object;
-mod xml;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

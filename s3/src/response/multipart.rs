@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use super::Owner;
 use super::object::{insert_checksum, insert_etag};
-use super::xml::{self, XmlWriter};
 use crate::body::checksum::Checksum;
 use crate::etag::ETag;
 use crate::name::{BucketName, ObjectKey};
 use crate::request::{ListPartsInput, MultipartChecksum, StorageClass};
 use crate::time::to_iso8601;
+use crate::xml::write::{self as xml, XmlWriter};
 
 /// The answer of CreateMultipartUpload.
 #[derive(Debug, Clone)]

@@ -8,7 +8,6 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
 
-use super::xml::{self, XmlWriter};
 use super::{header_text, metadata_text};
 use crate::body::checksum::Checksum;
 use crate::error::Error;
@@ -18,6 +17,7 @@ use crate::request::{
     ChecksumMode, ObjectHeaders, ResponseOverrides, StorageClass, USER_METADATA_PREFIX, VersionId,
 };
 use crate::time::{to_http_date, to_iso8601};
+use crate::xml::write::{self as xml, XmlWriter};
 
 /// The type of an object that was stored without one.
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";

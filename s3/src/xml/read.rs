@@ -5,6 +5,8 @@
 //! isn't well formed, isn't UTF-8, has a document type or nests deeper than S3's schemas do is
 //! `MalformedXML`.
 
+use std::str::FromStr;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
@@ -38,6 +40,11 @@ impl Element {
     /// Reads a document whose root is called `root`.
     pub(crate) fn parse(document: &[u8], root: &str) -> Result<Self> {
         let text = std::str::from_utf8(document).map_err(|_| malformed())?;
+        // No document can say NUL, not even by a reference, so one that was read with it could
+        // not be written again.
+        if text.contains('\0') {
+            return Err(malformed());
+        }
         let element = parse_tree(text.trim_start_matches('\u{feff}'))?;
         if element.name == root {
             Ok(element)
@@ -47,7 +54,7 @@ impl Element {
     }
 
     /// The children of a name.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> + Clone {
         self.children.iter().filter(move |child| child.name == name)
     }
 
@@ -70,6 +77,30 @@ impl Element {
         self.optional_text(name)?.ok_or_else(malformed)
     }
 
+    /// The only child of a name.
+    pub(crate) fn required<'a>(&'a self, name: &'a str) -> Result<&'a Element> {
+        self.optional(name)?.ok_or_else(malformed)
+    }
+
+    /// The text of the only child of a name as a number (or whatever else can be read from text
+    /// without the white space around it), if there is one.
+    pub(crate) fn optional_number<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let text = self.optional_text(name)?;
+        text.map(|text| text.trim().parse().map_err(|_| malformed()))
+            .transpose()
+    }
+
+    /// The truth value of the only child of a name, if there is one. Some clients write `TRUE`.
+    pub(crate) fn optional_flag(&self, name: &str) -> Result<Option<bool>> {
+        self.optional_text(name)?
+            .map(|text| match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" => Ok(true),
+                "false" | "0" => Ok(false),
+                _ => Err(malformed()),
+            })
+            .transpose()
+    }
+
     /// Checks that every child has one of these names.
     pub(crate) fn only(&self, names: &[&str]) -> Result<&Self> {
         let known = self
@@ -84,7 +115,8 @@ impl Element {
         }
     }
 
-    fn leaf(&self) -> Result<&str> {
+    /// The text of an element without children.
+    pub(crate) fn leaf(&self) -> Result<&str> {
         if self.children.is_empty() {
             Ok(&self.text)
         } else {
@@ -210,6 +242,7 @@ mod tests {
             "<R><Key>a</Key></R>tail",
             "lead<R><Key>a</Key></R>",
             "<R a=1><Key>a</Key></R>",
+            "<R><Key>a\0</Key></R>",
             "<R><Key>&#xD800;</Key></R>",
             "<R><Key>a</Key></R></R>",
             "{\"Key\":1}",
@@ -237,6 +270,17 @@ mod tests {
                 .only(&["Key"])
                 .is_err()
         );
+    }
+
+    #[test]
+    fn numbers_and_flags_are_read_strictly() {
+        let root = Element::parse(b"<R><N> 7 </N><Big>256</Big><F>TRUE</F></R>", "R").unwrap();
+        assert_eq!(root.optional_number::<u8>("N").unwrap(), Some(7));
+        assert_eq!(root.optional_number::<u8>("None").unwrap(), None);
+        assert!(root.optional_number::<u8>("Big").is_err());
+        assert_eq!(root.optional_flag("F").unwrap(), Some(true));
+        assert!(root.optional_flag("N").is_err());
+        assert!(root.required("Missing").is_err());
     }
 
     proptest! {

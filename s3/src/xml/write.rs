@@ -11,9 +11,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Owner;
 use crate::body::checksum::{Checksum, ChecksumType};
 use crate::request::{EncodingType, MultipartChecksum};
+use crate::response::Owner;
 
 /// The namespace of every answer but errors.
 pub(crate) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
