@@ -33,7 +33,7 @@ pub(crate) fn authorize(caller: &Account, access: Access<'_>) -> Result<(), Erro
 #[cfg(test)]
 mod tests {
     use riquet_metadata::id::BucketId;
-    use riquet_metadata::record::Secret;
+    use riquet_metadata::record::{Secret, Versioning};
 
     use super::*;
 
@@ -53,6 +53,10 @@ mod tests {
             created_ms: 0,
             region: "r".to_owned(),
             tablets: Vec::new(),
+            versioning: Versioning::Never,
+            has_locks: false,
+            documents: Vec::new(),
+            changed: 0,
         };
         let access = Access {
             action: "s3:GetObject",

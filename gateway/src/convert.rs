@@ -5,13 +5,13 @@ use std::num::NonZeroU32;
 use riquet_metadata::command::{Preconditions, TagMatch};
 use riquet_metadata::id::{ObjectKey, UploadId};
 use riquet_metadata::record::{
-    Account, Checksum as StoredChecksum, ChecksumAlgorithm as StoredAlgorithm,
+    Account, Bucket, Checksum as StoredChecksum, ChecksumAlgorithm as StoredAlgorithm,
     ChecksumKind as StoredKind, ContentHeaders, ETag as StoredETag, ObjectVersion,
-    StorageClass as StoredClass,
+    StorageClass as StoredClass, VersionId as StoredVersionId, VersionName, Versioning,
 };
 use riquet_s3::conditions::WriteCondition;
 use riquet_s3::etag::ETagMatch;
-use riquet_s3::request::{ObjectHeaders, StorageClass, UserMetadata};
+use riquet_s3::request::{ObjectHeaders, StorageClass, UserMetadata, VersionId};
 use riquet_s3::response::{ObjectInfo, Owner};
 use riquet_s3::{
     Checksum, ChecksumAlgorithm, ChecksumType, ETag, Error, ErrorCode, Timestamp, time,
@@ -41,6 +41,26 @@ pub(crate) fn owner(account: &Account) -> Owner {
 /// `NoSuchUpload` for a text that is none of our ids.
 pub(crate) fn upload_id(text: &str) -> Result<UploadId, Error> {
     UploadId::parse(text).ok_or_else(|| Error::new(ErrorCode::NoSuchUpload).field("UploadId", text))
+}
+
+/// The version that a client names; none: no version of ours has such a name.
+pub(crate) fn stored_version(version: &VersionId) -> Option<VersionName> {
+    match version {
+        VersionId::Null => Some(VersionName::Null),
+        VersionId::Other(text) => StoredVersionId::parse(text).map(VersionName::Kept),
+    }
+}
+
+pub(crate) fn version_id(name: VersionName) -> VersionId {
+    match name {
+        VersionName::Null => VersionId::Null,
+        VersionName::Kept(id) => VersionId::Other(id.to_string()),
+    }
+}
+
+/// The version as answers show it: only buckets that keep versions, or ever did, have any.
+pub(crate) fn shown_version(bucket: &Bucket, name: VersionName) -> Option<VersionId> {
+    (bucket.versioning != Versioning::Never).then(|| version_id(name))
 }
 
 pub(crate) fn stored_etag(etag: &ETag) -> StoredETag {
@@ -155,7 +175,7 @@ pub(crate) fn object_checksum(object: &ObjectVersion) -> Option<Checksum> {
     checksum(object.body.checksums.first()?, object.head.etag.parts)
 }
 
-pub(crate) fn object_info(object: &ObjectVersion) -> ObjectInfo {
+pub(crate) fn object_info(bucket: &Bucket, object: &ObjectVersion) -> ObjectInfo {
     ObjectInfo {
         etag: etag(&object.head.etag),
         last_modified: moment(object.head.modified_ms),
@@ -163,6 +183,8 @@ pub(crate) fn object_info(object: &ObjectVersion) -> ObjectInfo {
         headers: headers(&object.body.headers, &object.body.user_metadata),
         storage_class: class(object.head.storage_class),
         checksum: object_checksum(object),
+        version_id: shown_version(bucket, object.head.name()),
+        tag_count: object.body.tags.len(),
     }
 }
 
@@ -209,6 +231,19 @@ mod tests {
             );
             assert_eq!(checksum(&stored_checksum(&composite), None), None);
         }
+    }
+
+    #[test]
+    fn a_version_is_known_by_what_clients_were_told() {
+        let id = StoredVersionId {
+            modified_ms: 5,
+            sequence: 7,
+        };
+        for name in [VersionName::Null, VersionName::Kept(id)] {
+            assert_eq!(stored_version(&version_id(name)), Some(name));
+        }
+        let foreign = VersionId::Other("3/L4kqtJlcpXroDTDmJ".to_owned());
+        assert_eq!(stored_version(&foreign), None);
     }
 
     #[test]

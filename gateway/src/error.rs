@@ -54,6 +54,12 @@ fn of_metadata(error: MetadataError) -> S3Error {
         M::NoSuchBucket => ErrorCode::NoSuchBucket,
         M::BucketNotEmpty => ErrorCode::BucketNotEmpty,
         M::NoSuchKey => ErrorCode::NoSuchKey,
+        M::NoSuchVersion => ErrorCode::NoSuchVersion,
+        M::IsDeleteMarker => ErrorCode::MethodNotAllowed,
+        M::VersionLocked => {
+            return S3Error::new(ErrorCode::AccessDenied)
+                .message("Access Denied because object protected by object lock.");
+        }
         M::PreconditionFailed => ErrorCode::PreconditionFailed,
         M::NoSuchUpload => ErrorCode::NoSuchUpload,
         M::InvalidPart { number } => {

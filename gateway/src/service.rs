@@ -169,7 +169,11 @@ impl Exchange<'_> {
             OperationName::HeadBucket
             | OperationName::DeleteBucket
             | OperationName::GetBucketLocation
+            | OperationName::DeleteBucketTagging
+            | OperationName::GetBucketTagging
             | OperationName::GetBucketVersioning
+            | OperationName::PutBucketTagging
+            | OperationName::PutBucketVersioning
             | OperationName::GetBucketAcl => metadata.bucket_now(name.as_str()).await,
             _ => metadata.bucket(name.as_str()).await,
         };

@@ -9,7 +9,7 @@ use http::Method;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use riquet_gateway::config::Limits;
-use riquet_metadata::command::Preconditions;
+use riquet_metadata::command::{DeleteObject, NewBucket};
 use support::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -435,11 +435,10 @@ async fn a_bucket_replaced_elsewhere_is_noticed() {
         .bucket_now("bucket")
         .await
         .expect("it exists");
-    let key = "key".into();
-    let none = Preconditions::default();
+    let delete = DeleteObject::of_key("key".into());
     store
         .metadata
-        .delete_object(&bucket, &key, none)
+        .delete_object(&bucket, delete.clone())
         .await
         .expect("deleted");
     store
@@ -459,10 +458,9 @@ async fn a_bucket_replaced_elsewhere_is_noticed() {
         .bucket_now("bucket")
         .await
         .expect("it exists");
-    let none = Preconditions::default();
     store
         .metadata
-        .delete_object(&bucket, &key, none)
+        .delete_object(&bucket, delete)
         .await
         .expect("deleted");
     store
@@ -472,7 +470,7 @@ async fn a_bucket_replaced_elsewhere_is_noticed() {
         .expect("it is empty");
     store
         .metadata
-        .create_bucket("bucket", "ada", "eu-west-3")
+        .create_bucket(&NewBucket::named("bucket", "ada", "eu-west-3"))
         .await
         .expect("made anew");
     assert_eq!(store.get("/bucket/key").await.element("Code"), "NoSuchKey");
@@ -490,7 +488,7 @@ async fn a_bucket_replaced_elsewhere_is_noticed() {
         .expect("it is empty");
     store
         .metadata
-        .create_bucket("bucket", "eve", "eu-west-3")
+        .create_bucket(&NewBucket::named("bucket", "eve", "eu-west-3"))
         .await
         .expect("made anew");
     assert_eq!(

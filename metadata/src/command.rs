@@ -3,6 +3,8 @@
 //! A command is decided where it is applied, in the order of its group's log. Everything that may
 //! differ between voters (time, randomness) is part of the proposal.
 
+mod bucket;
+mod objects;
 mod recovery;
 mod restore;
 mod tablet;
@@ -15,10 +17,15 @@ use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, RequestId, UploadId,
 };
 use crate::record::{
-    Account, Bucket, Change, ChangeKind, Checksum, ContentHeaders, Debt, ETag, Garbage,
-    ObjectVersion, Part, Removal, StorageClass, Tablet, Upload,
+    Account, Bucket, Change, ChangeKind, Checksum, Debt, ETag, Garbage, Removal, Tablet,
+    VersionName,
 };
 
+pub use bucket::{BucketChange, NewBucket};
+pub use objects::{
+    AlterVersion, Alteration, CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted,
+    Preconditions, PutObject, PutPart, Stored, TagMatch,
+};
 pub use recovery::{RecoverBucket, RecoverObject, RecoverTablet};
 pub use restore::{Restore, RestoreCommand, RestoreId, RestoreOutcome, RestorePhase, RestoreStep};
 pub use tablet::{OwedShard, RawRecord, TabletStep};
@@ -125,17 +132,7 @@ pub enum SystemCommand {
     },
     /// Makes a bucket: gives it its number and its first tablet's group.
     #[n(4)]
-    CreateBucket {
-        /// Its name, already checked.
-        #[n(0)]
-        name: String,
-        /// User id of the owner.
-        #[n(1)]
-        owner: String,
-        /// Its region.
-        #[n(2)]
-        region: String,
-    },
+    CreateBucket(#[n(0)] NewBucket),
     /// Begins a change of a bucket's tablets, unless one is under way.
     #[n(6)]
     BeginChange {
@@ -176,6 +173,16 @@ pub enum SystemCommand {
         /// The change.
         #[n(1)]
         change: ChangeId,
+    },
+    /// Changes a bucket. The outcome is [`SystemOutcome::BucketConfigured`].
+    #[n(11)]
+    ConfigureBucket {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to change.
+        #[n(1)]
+        change: BucketChange,
     },
     /// See [`RecoverBucket`]. The outcome is that of [`SystemCommand::CreateBucket`], of a bucket
     /// that has the number or the name.
@@ -235,119 +242,9 @@ pub enum SystemOutcome {
     /// The change does not fit the bucket as it is, or there is no such bucket.
     #[n(11)]
     ChangeUnfit,
-}
-
-/// What must hold of an object for a command to go ahead. Nothing asked: it always does.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
-pub struct Preconditions {
-    /// `If-Match`.
-    #[n(0)]
-    pub if_match: Option<TagMatch>,
-    /// `If-None-Match`.
-    #[n(1)]
-    pub if_none_match: Option<TagMatch>,
-    /// `x-amz-if-match-last-modified-time`: equal to the second, ms since 1970.
-    #[n(2)]
-    pub if_modified_ms: Option<u64>,
-    /// `x-amz-if-match-size`, bytes.
-    #[n(3)]
-    pub if_size_bytes: Option<u64>,
-}
-
-/// The tags of an `If-Match` or `If-None-Match`.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum TagMatch {
-    /// `*`: any object.
-    #[n(0)]
-    Any,
-    /// One of these. A tag that can't be an [`ETag`] matches nothing: leave it out.
-    #[n(1)]
-    OneOf(#[n(0)] Vec<ETag>),
-}
-
-/// Stores an object.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub struct PutObject {
-    /// The key.
-    #[n(0)]
-    pub key: ObjectKey,
-    /// The object. The state machine sets `head.sequence` and `head.modified_ms`.
-    #[n(1)]
-    pub version: ObjectVersion,
-    /// What must hold of the object it replaces.
-    #[n(2)]
-    pub preconditions: Preconditions,
-    /// Shards of its blobs that are not durable yet.
-    #[n(3)]
-    pub debts: Vec<Debt>,
-}
-
-/// Begins a multipart upload.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub struct CreateUpload {
-    /// The key.
-    #[n(0)]
-    pub key: ObjectKey,
-    /// The upload. The state machine sets `initiated_ms`.
-    #[n(1)]
-    pub upload: Upload,
-}
-
-/// Stores a part of an upload.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub struct PutPart {
-    /// The key.
-    #[n(0)]
-    pub key: ObjectKey,
-    /// The upload.
-    #[n(1)]
-    pub upload: UploadId,
-    /// The part. The state machine sets `modified_ms`.
-    #[n(2)]
-    pub part: Part,
-    /// Shards of its blobs that are not durable yet.
-    #[n(3)]
-    pub debts: Vec<Debt>,
-}
-
-/// Makes an object of the parts of an upload.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub struct CompleteUpload {
-    /// The key.
-    #[n(0)]
-    pub key: ObjectKey,
-    /// The upload.
-    #[n(1)]
-    pub upload: UploadId,
-    /// The parts that make the object, as the client listed them.
-    #[n(2)]
-    pub parts: Vec<CompletePart>,
-    /// Tag of the object, computed of the listed parts' tags.
-    #[n(3)]
-    pub etag: ETag,
-    /// Checksums of the object, computed of the parts' checksums.
-    #[n(4)]
-    pub checksums: Vec<Checksum>,
-    /// `x-amz-mp-object-size`: what the parts must add up to, bytes.
-    #[n(5)]
-    pub size_bytes: Option<u64>,
-    /// What must hold of the object it replaces.
-    #[n(6)]
-    pub preconditions: Preconditions,
-}
-
-/// A part, as the client lists it to complete an upload.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct CompletePart {
-    /// Number.
-    #[n(0)]
-    pub number: u32,
-    /// The tag it must have.
-    #[n(1)]
-    pub etag: ETag,
-    /// The checksum it must have; none: not checked.
-    #[n(2)]
-    pub checksum: Option<Checksum>,
+    /// The bucket as it is now. None: there is no such bucket.
+    #[n(12)]
+    BucketConfigured(#[n(0)] Option<Box<Bucket>>),
 }
 
 /// Commands of a key group. `bucket` is the number of the bucket whose tablet is meant.
@@ -371,18 +268,15 @@ pub enum KeyCommand {
         #[n(1)]
         put: Box<PutObject>,
     },
-    /// Removes an object.
+    /// See [`DeleteObject`].
     #[n(4)]
     DeleteObject {
         /// The bucket.
         #[n(0)]
         bucket: BucketId,
-        /// The key.
+        /// What to do.
         #[n(1)]
-        key: ObjectKey,
-        /// What must hold of the object, if there is one.
-        #[n(2)]
-        preconditions: Preconditions,
+        delete: Box<DeleteObject>,
     },
     /// See [`CreateUpload`].
     #[n(5)]
@@ -484,6 +378,16 @@ pub enum KeyCommand {
         #[n(1)]
         recover: Box<RecoverObject>,
     },
+    /// See [`AlterVersion`].
+    #[n(17)]
+    AlterVersion {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to do.
+        #[n(1)]
+        alter: Box<AlterVersion>,
+    },
     /// Strikes removals that their disks have done.
     #[n(15)]
     StrikeRemovals {
@@ -532,17 +436,6 @@ impl From<&Garbage> for GarbageKey {
     }
 }
 
-/// An object was stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Stored {
-    /// Its order among the writes of its key.
-    #[n(0)]
-    pub sequence: u64,
-    /// Its `Last-Modified`, ms since 1970.
-    #[n(1)]
-    pub modified_ms: u64,
-}
-
 /// Outcomes of a key group.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum KeyOutcome {
@@ -568,13 +461,9 @@ pub enum KeyOutcome {
     /// The object was stored.
     #[n(5)]
     Stored(#[n(0)] Stored),
-    /// The object was removed, or wasn't there.
+    /// The object or version was removed or hidden, or wasn't there.
     #[n(6)]
-    Deleted {
-        /// Whether there was one.
-        #[n(0)]
-        existed: bool,
-    },
+    Deleted(#[n(0)] Deleted),
     /// The upload began.
     #[n(7)]
     UploadCreated {
@@ -688,38 +577,20 @@ pub enum KeyOutcome {
         #[n(0)]
         added: u64,
     },
-}
-
-impl ObjectVersion {
-    /// A null version as a gateway proposes it: the state machine fills in order and time.
-    pub fn proposed(
-        etag: ETag,
-        storage_class: StorageClass,
-        owner: String,
-        content: crate::record::Content,
-        headers: ContentHeaders,
-        user_metadata: Vec<(String, String)>,
-        checksums: Vec<Checksum>,
-    ) -> Self {
-        Self {
-            head: crate::record::ObjectHead {
-                sequence: 0,
-                modified_ms: 0,
-                etag,
-                size_bytes: content.size_bytes(),
-                storage_class,
-                owner,
-                checksum_algorithms: checksums.iter().map(|c| c.algorithm).collect(),
-                checksum_kind: checksums.first().map(|c| c.kind),
-                delete_marker: false,
-                version: None,
-            },
-            body: crate::record::ObjectBody {
-                content,
-                headers,
-                user_metadata,
-                checksums,
-            },
-        }
-    }
+    /// The version is locked: nothing was done.
+    #[n(29)]
+    Locked,
+    /// No such version of the key.
+    #[n(30)]
+    NoSuchVersion,
+    /// The version is a delete marker, which has nothing to change.
+    #[n(31)]
+    IsMarker,
+    /// The version was altered.
+    #[n(32)]
+    Altered {
+        /// Its name.
+        #[n(0)]
+        version: VersionName,
+    },
 }

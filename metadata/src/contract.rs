@@ -9,13 +9,13 @@ use futures_util::future::join_all;
 use crate::client::{CallFuture, Caller, LocalCaller, NoAnswer};
 use crate::clock;
 use crate::command::{
-    Command, CompletePart, CompleteUpload, CreateUpload, KeyCommand, Preconditions, Proposal,
-    PutObject, PutPart, SystemCommand, TabletStep, TagMatch,
+    Command, CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted, KeyCommand,
+    NewBucket, Preconditions, Proposal, PutObject, PutPart, SystemCommand, TabletStep, TagMatch,
 };
 use crate::id::{BlobId, BucketId, ClusterId, Epoch, GroupId, ObjectKey, UploadId};
 use crate::query::ListRequest;
-use crate::record::{Bucket, ChangeKind, Content, ContentHeaders, ETag, StorageClass, Upload};
-use crate::testing::{account, etag, inline, layout, part, put, version};
+use crate::record::{Bucket, ChangeKind, Content, ETag, Versioning};
+use crate::testing::{account, etag, inline, layout, part, put, upload, version};
 use crate::{BlobFate, Client, Created, Error, LayoutWatch, MetadataService, Replica};
 
 /// Number of key groups that a replica under test must host.
@@ -28,7 +28,9 @@ pub(crate) async fn run(replica: Arc<dyn Replica>) {
         Arc::new(LocalCaller::new(service.clone())),
         vec!["here".to_owned()],
     );
-    let before = client.create_bucket("early", "a", "r").await;
+    let before = client
+        .create_bucket(&NewBucket::named("early", "a", "r"))
+        .await;
     assert_eq!(before, Err(Error::NotBootstrapped));
     client
         .bootstrap(ClusterId::from_u128(1), layout(1), account("a"), KEY_GROUPS)
@@ -51,7 +53,11 @@ pub(crate) async fn run(replica: Arc<dyn Replica>) {
 }
 
 pub(crate) async fn new_bucket(client: &Client, name: &str) -> Arc<Bucket> {
-    match client.create_bucket(name, "a", "r").await.unwrap() {
+    match client
+        .create_bucket(&NewBucket::named(name, "a", "r"))
+        .await
+        .unwrap()
+    {
         Created::New(bucket) => bucket,
         Created::Exists(bucket) => panic!("{bucket:?} exists"),
     }
@@ -80,11 +86,16 @@ async fn accounts(client: &Client) {
 async fn buckets(client: &Client) {
     let first = new_bucket(client, "b1").await;
     assert_eq!(
-        client.create_bucket("b1", "z", "r").await,
+        client
+            .create_bucket(&NewBucket::named("b1", "z", "r"))
+            .await,
         Ok(Created::Exists(first.clone()))
     );
     new_bucket(client, "b2").await;
-    client.create_bucket("c1", "z", "r").await.unwrap();
+    client
+        .create_bucket(&NewBucket::named("c1", "z", "r"))
+        .await
+        .unwrap();
     let names = |(buckets, more): (Vec<Bucket>, bool)| {
         (
             buckets.into_iter().map(|b| b.name).collect::<Vec<_>>(),
@@ -115,9 +126,9 @@ async fn buckets(client: &Client) {
     );
     assert_eq!(
         client
-            .delete_object(&first, &"k".into(), Preconditions::default())
+            .delete_object(&first, DeleteObject::of_key("k".into()))
             .await,
-        Ok(true)
+        Ok(Deleted::Removed { was_marker: false })
     );
     client.delete_bucket(&first).await.unwrap();
     assert_eq!(client.bucket("b1").await, Err(Error::NoSuchBucket));
@@ -182,11 +193,7 @@ async fn begin_deletion(client: &Client, replica: &dyn Replica, bucket: &Bucket)
 /// A client died between two steps; whoever comes next takes the rest.
 async fn half_done_steps(client: &Client, replica: &dyn Replica) {
     for name in ["half-made-write", "half-made-list", "half-made-create"] {
-        let create = SystemCommand::CreateBucket {
-            name: name.to_owned(),
-            owner: "a".to_owned(),
-            region: "r".to_owned(),
-        };
+        let create = SystemCommand::CreateBucket(NewBucket::named(name, "a", "r"));
         propose(replica, GroupId::SYSTEM, Command::System(create)).await;
         let bucket = client.bucket(name).await.unwrap();
         match name {
@@ -198,7 +205,9 @@ async fn half_done_steps(client: &Client, replica: &dyn Replica) {
             }
             "half-made-list" => assert_eq!(keys(client, &bucket).await, []),
             _ => {
-                let again = client.create_bucket(name, "a", "r").await;
+                let again = client
+                    .create_bucket(&NewBucket::named(name, "a", "r"))
+                    .await;
                 assert_eq!(again, Ok(Created::Exists(bucket)));
             }
         }
@@ -254,15 +263,7 @@ async fn begin(client: &Client, bucket: &Bucket, id: u128) -> UploadId {
     let id = UploadId(id);
     let create = CreateUpload {
         key: "k".into(),
-        upload: Upload {
-            id,
-            initiated_ms: 0,
-            storage_class: StorageClass::Standard,
-            owner: "a".to_owned(),
-            headers: ContentHeaders::default(),
-            user_metadata: Vec::new(),
-            checksum: None,
-        },
+        upload: upload(id),
     };
     client.create_upload(bucket, create).await.unwrap();
     id
@@ -304,6 +305,7 @@ async fn multipart(client: &Client) {
         checksums: Vec::new(),
         size_bytes: None,
         preconditions: Preconditions::default(),
+        versioning: Versioning::Never,
     };
     let refused = client.complete_upload(&bucket, complete.clone()).await;
     assert_eq!(refused, Err(Error::InvalidPart { number: 1 }));
@@ -351,7 +353,7 @@ async fn fate_of_blobs(client: &Client) {
     let late = client.put_object(&bucket, put_blob(&lost)).await;
     assert_eq!(late, Err(Error::BlobRefused { blob: lost.id }));
     client
-        .delete_object(&bucket, &"k".into(), Preconditions::default())
+        .delete_object(&bucket, DeleteObject::of_key("k".into()))
         .await
         .unwrap();
     assert_eq!(

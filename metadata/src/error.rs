@@ -37,6 +37,15 @@ pub enum Error {
     /// `If-Match` on a key that has no object.
     #[error("no such key")]
     NoSuchKey,
+    /// No such version of the key.
+    #[error("no such version")]
+    NoSuchVersion,
+    /// The version is a delete marker.
+    #[error("the version is a delete marker")]
+    IsDeleteMarker,
+    /// The version is kept from being removed, or its retention from being changed.
+    #[error("the version is locked")]
+    VersionLocked,
     /// A precondition does not hold.
     #[error("a precondition does not hold")]
     PreconditionFailed,

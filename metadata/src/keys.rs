@@ -22,6 +22,7 @@
 //! account        73 | access key
 //! cluster        74
 //! tablet change  75 | bucket 8
+//! document       76 | bucket 8 | kind 1
 //! ```
 //!
 //! A tablet is found by its end: the first one that ends after a key is the only one that can hold
@@ -33,7 +34,7 @@
 //! of the escaped form.
 
 use crate::id::{BlobId, BucketId, DiskId, RequestId, UploadId};
-use crate::record::{Debt, KeyRange, Removal};
+use crate::record::{Debt, DocumentKind, KeyRange, Removal};
 
 /// First byte of a key: what kind of record it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,11 +84,13 @@ pub enum Family {
     Cluster = 0x74,
     /// Changes of buckets' tablets that are under way.
     Change = 0x75,
+    /// Documents of buckets.
+    Document = 0x76,
 }
 
 impl Family {
     /// All of them, in the order of their first bytes.
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Header,
         Self::Tablet,
         Self::Current,
@@ -110,6 +113,7 @@ impl Family {
         Self::Account,
         Self::Cluster,
         Self::Change,
+        Self::Document,
     ];
 
     /// The family of a stored key, if it is of one.
@@ -237,6 +241,11 @@ pub fn version(bucket: BucketId, key: &[u8], sequence: u64) -> Vec<u8> {
     key.raw(&(!sequence).to_be_bytes()).0
 }
 
+/// Begins the keys of the heads of a key's older versions.
+pub fn versions(bucket: BucketId, key: &[u8]) -> Vec<u8> {
+    of_key(Family::Version, bucket, key)
+}
+
 /// The body of any version.
 pub fn body(bucket: BucketId, key: &[u8], sequence: u64) -> Vec<u8> {
     let key = Builder::new(Family::Body).bucket(bucket).string(key);
@@ -357,6 +366,18 @@ pub fn cluster() -> Vec<u8> {
 /// The change of a bucket's tablets that is under way.
 pub fn change(bucket: BucketId) -> Vec<u8> {
     of_bucket(Family::Change, bucket)
+}
+
+/// Begins the keys of a bucket's documents.
+pub fn documents(bucket: BucketId) -> Vec<u8> {
+    of_bucket(Family::Document, bucket)
+}
+
+/// A document of a bucket.
+pub fn document(bucket: BucketId, kind: DocumentKind) -> Vec<u8> {
+    let mut bytes = documents(bucket);
+    bytes.push(kind as u8);
+    bytes
 }
 
 /// The stored keys of a range of objects, in a family that sorts by bucket and key.

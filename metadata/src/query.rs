@@ -11,8 +11,8 @@ use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, UploadId,
 };
 use crate::record::{
-    Account, BlobRecord, Bucket, Change, CopyPosition, Debt, Garbage, ObjectVersion, Part, Removal,
-    Tablet, Upload,
+    Account, BlobRecord, Bucket, Change, CopyPosition, Debt, Document, DocumentKind, Garbage,
+    ObjectVersion, Part, Removal, Tablet, Upload, VersionName,
 };
 
 pub use listing::{
@@ -158,6 +158,16 @@ pub enum SystemQuery {
         #[n(1)]
         max: u32,
     },
+    /// A document of a bucket.
+    #[n(9)]
+    Document {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// Which.
+        #[n(1)]
+        kind: DocumentKind,
+    },
 }
 
 /// Answers of the control group.
@@ -218,6 +228,9 @@ pub enum SystemAnswer {
         #[n(1)]
         more: bool,
     },
+    /// The document, if there is one.
+    #[n(8)]
+    Document(#[n(0)] Option<Document>),
 }
 
 /// What is known of the whole cluster.
@@ -237,7 +250,7 @@ pub struct ClusterState {
 /// Queries of a key group. `bucket` is the number of the bucket whose tablet is meant.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum KeyQuery {
-    /// The current version of an object.
+    /// A version of an object.
     #[n(0)]
     GetObject {
         /// The bucket.
@@ -246,6 +259,9 @@ pub enum KeyQuery {
         /// The key.
         #[n(1)]
         key: ObjectKey,
+        /// Which version; none: the newest, be it a delete marker.
+        #[n(2)]
+        version: Option<VersionName>,
     },
     /// Current objects.
     #[n(1)]
@@ -257,7 +273,7 @@ pub enum KeyQuery {
         #[n(1)]
         list: RangeListing,
     },
-    /// Every version; a bucket without versioning has null versions only.
+    /// Every version and delete marker.
     #[n(2)]
     ListVersions {
         /// The bucket.
@@ -266,6 +282,9 @@ pub enum KeyQuery {
         /// What to list.
         #[n(1)]
         list: RangeListing,
+        /// Of the first key only versions after this one.
+        #[n(2)]
+        after: Option<VersionName>,
     },
     /// Uploads in progress.
     #[n(3)]
@@ -489,7 +508,7 @@ pub enum KeyAnswer {
     /// The group has no tablet of that bucket and key.
     #[n(1)]
     NoTablet,
-    /// The object, if there is one.
+    /// The version, if there is one.
     #[n(2)]
     Object(#[n(0)] Option<Box<ObjectVersion>>),
     /// A page of objects or versions.

@@ -3,7 +3,9 @@
 //! An object has two records. [`ObjectHead`] is what a listing shows and stays small;
 //! [`ObjectBody`] is what only a reader of the object needs: content, headers, up to 10,000 parts.
 
+mod document;
 mod tablet;
+mod version;
 
 use std::fmt;
 
@@ -14,10 +16,12 @@ use riquet_cluster::profile::ProfileId;
 use crate::codec::Record;
 use crate::id::{BlobId, BucketId, ChangeId, DiskId, Epoch, GroupId, ObjectKey, ShardId, UploadId};
 
+pub use document::{Document, DocumentKind};
 pub use tablet::{
     Change, ChangeKind, ChangePhase, CopyPosition, KeyRange, Tablet, TabletPlace, TabletSize,
     TabletState,
 };
+pub use version::{Bypass, Lock, Retention, RetentionMode, VersionId, VersionName, Versioning};
 
 /// A bucket, as the control group knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -40,6 +44,23 @@ pub struct Bucket {
     /// Which group holds which range of its keys: sorted, without gaps, from the empty key on.
     #[n(5)]
     pub tablets: Vec<TabletPlace>,
+    /// What becomes of objects that are overwritten or deleted.
+    #[n(6)]
+    #[cbor(default)]
+    pub versioning: Versioning,
+    /// Whether versions can be locked, which nothing can undo.
+    #[n(7)]
+    #[cbor(default)]
+    pub has_locks: bool,
+    /// Its documents (policy, lifecycle, ...), and the number of the command that put each of them
+    /// there; sorted.
+    #[n(8)]
+    #[cbor(default)]
+    pub documents: Vec<(DocumentKind, u64)>,
+    /// The number of the command that last changed the bucket, apart from its tablets.
+    #[n(9)]
+    #[cbor(default)]
+    pub changed: u64,
 }
 
 impl Bucket {
@@ -378,9 +399,29 @@ pub struct ObjectHead {
     /// Whether this is a delete marker (versioned buckets only).
     #[n(8)]
     pub delete_marker: bool,
-    /// Version id; none: the null version.
+    /// Its sequence, if the bucket keeps it as a version; none: the null version.
     #[n(9)]
     pub version: Option<u64>,
+    /// Of the newest version only: the sequence of the null version, if that is an older one.
+    #[n(10)]
+    pub null_below: Option<u64>,
+    /// What keeps it from being removed.
+    #[n(11)]
+    #[cbor(default)]
+    pub lock: Lock,
+}
+
+impl ObjectHead {
+    /// Its name.
+    pub fn name(&self) -> VersionName {
+        match self.version {
+            None => VersionName::Null,
+            Some(sequence) => VersionName::Kept(VersionId {
+                modified_ms: self.modified_ms,
+                sequence,
+            }),
+        }
+    }
 }
 
 /// What a reader of the object needs besides its head.
@@ -398,9 +439,16 @@ pub struct ObjectBody {
     /// Its checksums.
     #[n(3)]
     pub checksums: Vec<Checksum>,
+    /// Its tags, in the order given.
+    #[n(4)]
+    #[cbor(default)]
+    pub tags: Vec<(String, String)>,
+    /// Who may do what with it, as the gateway wrote it; none: its owner everything.
+    #[n(5)]
+    pub acl: Option<Document>,
 }
 
-/// One version of an object: head and body.
+/// One version of an object: head and body. The body of a delete marker is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ObjectVersion {
     /// What a listing shows.
@@ -409,6 +457,46 @@ pub struct ObjectVersion {
     /// The rest.
     #[n(1)]
     pub body: ObjectBody,
+}
+
+impl ObjectVersion {
+    /// A version as a gateway proposes it: the state machine fills in order, time and name.
+    pub fn proposed(
+        etag: ETag,
+        storage_class: StorageClass,
+        owner: String,
+        body: ObjectBody,
+    ) -> Self {
+        let head = ObjectHead {
+            sequence: 0,
+            modified_ms: 0,
+            etag,
+            size_bytes: body.content.size_bytes(),
+            storage_class,
+            owner,
+            checksum_algorithms: body.checksums.iter().map(|c| c.algorithm).collect(),
+            checksum_kind: body.checksums.first().map(|c| c.kind),
+            delete_marker: false,
+            version: None,
+            null_below: None,
+            lock: Lock::default(),
+        };
+        Self { head, body }
+    }
+}
+
+impl ObjectBody {
+    /// A body that is its content and nothing else.
+    pub fn of(content: Content) -> Self {
+        Self {
+            content,
+            headers: ContentHeaders::default(),
+            user_metadata: Vec::new(),
+            checksums: Vec::new(),
+            tags: Vec::new(),
+            acl: None,
+        }
+    }
 }
 
 /// A multipart upload in progress.
@@ -435,6 +523,35 @@ pub struct Upload {
     /// Checksum that every part must bring, and what the object's covers.
     #[n(6)]
     pub checksum: Option<ChecksumRule>,
+    /// Tags of the object to be.
+    #[n(7)]
+    #[cbor(default)]
+    pub tags: Vec<(String, String)>,
+    /// The object to be: as [`ObjectBody::acl`].
+    #[n(8)]
+    pub acl: Option<Document>,
+    /// What is to keep the object from being removed.
+    #[n(9)]
+    #[cbor(default)]
+    pub lock: Lock,
+}
+
+impl Upload {
+    /// An upload with nothing asked for, as it is proposed.
+    pub fn plain(id: UploadId, storage_class: StorageClass, owner: String) -> Self {
+        Self {
+            id,
+            initiated_ms: 0,
+            storage_class,
+            owner,
+            headers: ContentHeaders::default(),
+            user_metadata: Vec::new(),
+            checksum: None,
+            tags: Vec::new(),
+            acl: None,
+            lock: Lock::default(),
+        }
+    }
 }
 
 /// The checksum asked for when an upload began.
@@ -469,6 +586,9 @@ pub struct CompletedUpload {
     /// Its checksums.
     #[n(5)]
     pub checksums: Vec<Checksum>,
+    /// Its name, if the bucket keeps it as a version.
+    #[n(6)]
+    pub version: Option<VersionId>,
 }
 
 /// A shard that a commit owes: it was not durable at its disk when the commit was acknowledged.
@@ -564,5 +684,5 @@ macro_rules! records {
 records! {
     Bucket = 1, Tablet = 2, Change = 1, Account = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1,
     Part = 1, CompletedUpload = 1, DebtRecord = 1, BlobRecord = 1, Garbage = 1, Tombstone = 1,
-    RemovalRecord = 1,
+    RemovalRecord = 1, Document = 1,
 }

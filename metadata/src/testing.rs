@@ -5,10 +5,10 @@ use riquet_cluster::layout::Layout;
 use riquet_cluster::profile::ProfileId;
 
 use crate::command::{Command, KeyCommand, Preconditions, Proposal, PutObject};
-use crate::id::{BlobId, BucketId, ClusterId, Epoch, ObjectKey, RequestId};
+use crate::id::{BlobId, BucketId, ClusterId, Epoch, ObjectKey, RequestId, UploadId};
 use crate::record::{
-    Account, BlobRef, Content, ContentHeaders, ETag, EpochRun, ObjectVersion, Part, Secret,
-    StorageClass,
+    Account, BlobRef, Content, ETag, EpochRun, ObjectBody, ObjectVersion, Part, Secret,
+    StorageClass, Upload, Versioning,
 };
 
 /// The time at which tests begin, ms since 1970.
@@ -63,15 +63,8 @@ pub(crate) fn etag(n: u8) -> ETag {
 }
 
 pub(crate) fn version(etag: ETag, content: Content) -> ObjectVersion {
-    ObjectVersion::proposed(
-        etag,
-        StorageClass::Standard,
-        "owner".to_owned(),
-        content,
-        ContentHeaders::default(),
-        Vec::new(),
-        Vec::new(),
-    )
+    let body = ObjectBody::of(content);
+    ObjectVersion::proposed(etag, StorageClass::Standard, "owner".to_owned(), body)
 }
 
 pub(crate) fn inline(text: &'static str) -> Content {
@@ -84,6 +77,7 @@ pub(crate) fn put(key: &str, tag: u8, content: Content) -> PutObject {
         version: version(etag(tag), content),
         preconditions: Preconditions::default(),
         debts: Vec::new(),
+        versioning: Versioning::Never,
     }
 }
 
@@ -115,4 +109,8 @@ pub(crate) fn put_command(bucket: BucketId, put: PutObject) -> KeyCommand {
         bucket,
         put: Box::new(put),
     }
+}
+
+pub(crate) fn upload(id: UploadId) -> Upload {
+    Upload::plain(id, StorageClass::Standard, "owner".to_owned())
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 
 /// Declares [`ErrorCode`] from the table of codes.
 macro_rules! error_codes {
@@ -172,6 +172,7 @@ pub struct Error {
     code: ErrorCode,
     message: Cow<'static, str>,
     fields: Vec<(&'static str, String)>,
+    headers: Vec<(HeaderName, String)>,
 }
 
 /// What every function of this crate that can refuse a request returns.
@@ -185,6 +186,7 @@ impl Error {
             code,
             message: Cow::Borrowed(code.default_message()),
             fields: Vec::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -201,6 +203,13 @@ impl Error {
     #[must_use]
     pub fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.fields.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header to the answer. A value that can't be one is left out.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -247,6 +256,12 @@ impl Error {
     #[must_use]
     pub fn fields(&self) -> &[(&'static str, String)] {
         &self.fields
+    }
+
+    /// The extra headers.
+    #[must_use]
+    pub fn headers(&self) -> &[(HeaderName, String)] {
+        &self.headers
     }
 }
 

@@ -493,8 +493,8 @@ def test_not_there_yet_is_not_implemented(t):
         ("GET", f"/{bucket}", "notification="),
         ("PUT", f"/{bucket}", "website="),
         ("GET", f"/{bucket}", "analytics="),
-        ("PUT", f"/{bucket}", "versioning="),
-        ("PUT", f"/{bucket}/k", "tagging="),
+        ("PUT", f"/{bucket}", "cors="),
+        ("PUT", f"/{bucket}/k", "legal-hold="),
         ("GET", f"/{bucket}/k", "retention="),
         ("GET", f"/{bucket}/k", "torrent="),
         ("POST", f"/{bucket}/k", "restore="),
@@ -506,7 +506,7 @@ def test_not_there_yet_is_not_implemented(t):
     for header, value in (
         ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
         ("x-amz-object-lock-mode", "COMPLIANCE"),
-        ("x-amz-tagging", "a=b"),
+        ("x-amz-grant-read", "id=somebody"),
         ("x-amz-website-redirect-location", "/elsewhere"),
     ):
         reply = t.raw.signed("PUT", f"/{bucket}/new", headers={header: value}, body=b"x")

@@ -11,6 +11,8 @@ fn main() -> ExitCode {
             "test_listing",
             "test_conditions",
             "test_multipart",
+            "test_tagging",
+            "test_versioning",
         ]
         .into_iter()
         .flat_map(|module| python::trials(shared, module))

@@ -2,10 +2,12 @@
 
 use http::Response;
 use riquet_metadata::Created;
-use riquet_metadata::record::Bucket;
-use riquet_s3::request::{CreateBucketInput, ListBucketsInput};
+use riquet_metadata::command::{BucketChange, NewBucket};
+use riquet_metadata::record::{Bucket, Versioning as StoredVersioning};
+use riquet_s3::config::versioning::{Versioning, VersioningStatus};
+use riquet_s3::request::{BucketConfiguration, CreateBucketInput, ListBucketsInput};
 use riquet_s3::response::{
-    AclOutput, BucketEntry, CreateBucketOutput, GetBucketLocationOutput, GetBucketVersioningOutput,
+    AclOutput, BucketEntry, ConfigurationOutput, CreateBucketOutput, Done, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput, NoContent,
 };
 use riquet_s3::{Error as S3Error, ErrorCode};
@@ -78,11 +80,8 @@ pub(super) async fn create_bucket(cx: &Context, input: &CreateBucketInput) -> An
     let region = &cx.gateway.settings.region;
     check_location(input.location.as_deref(), region)?;
     let name = input.bucket.as_str();
-    match cx
-        .metadata()
-        .create_bucket(name, &cx.caller.user_id, region)
-        .await?
-    {
+    let new = NewBucket::named(name, &cx.caller.user_id, region);
+    match cx.metadata().create_bucket(&new).await? {
         Created::New(_) => {}
         Created::Exists(bucket) => judge_existing(&bucket, &cx.caller.user_id)?,
     }
@@ -143,8 +142,27 @@ pub(super) fn get_bucket_location(cx: &Context) -> Response<AnswerBody> {
     )
 }
 
-pub(super) fn get_bucket_versioning() -> Response<AnswerBody> {
-    whole(GetBucketVersioningOutput.into_response())
+pub(super) fn get_bucket_versioning(cx: &Context) -> Response<AnswerBody> {
+    let versioning = match cx.bucket().versioning {
+        StoredVersioning::Never => Versioning::Unversioned,
+        StoredVersioning::Enabled => Versioning::Set(VersioningStatus::Enabled),
+        StoredVersioning::Suspended => Versioning::Set(VersioningStatus::Suspended),
+    };
+    let document = versioning.to_xml();
+    whole(ConfigurationOutput { document }.into_response())
+}
+
+pub(super) async fn put_bucket_versioning(
+    cx: &Context,
+    input: &BucketConfiguration<VersioningStatus>,
+) -> Answer {
+    let versioning = match input.configuration {
+        VersioningStatus::Enabled => StoredVersioning::Enabled,
+        VersioningStatus::Suspended => StoredVersioning::Suspended,
+    };
+    let change = BucketChange::Versioning(versioning);
+    cx.metadata().configure_bucket(cx.bucket(), change).await?;
+    Ok(whole(Done.into_response()))
 }
 
 pub(super) fn get_bucket_acl(cx: &Context) -> Response<AnswerBody> {
@@ -170,6 +188,10 @@ mod tests {
             created_ms: 0,
             region: region.to_owned(),
             tablets: Vec::new(),
+            versioning: StoredVersioning::Never,
+            has_locks: false,
+            documents: Vec::new(),
+            changed: 0,
         }
     }
 

@@ -2,17 +2,19 @@
 //!
 //! A copy is read, verified and written anew: no two objects share a blob.
 
+use std::sync::Arc;
+
 use riquet_metadata::Error as MetadataError;
 use riquet_metadata::command::PutObject;
 use riquet_metadata::limits::INLINE_BYTES;
-use riquet_metadata::record::{ETag, ObjectVersion};
+use riquet_metadata::record::{Bucket, ETag, ObjectBody, ObjectVersion};
 use riquet_s3::body::DigestSpec;
 use riquet_s3::conditions::ReadConditions;
-use riquet_s3::request::{CopyMetadata, CopyObjectInput, CopySource};
+use riquet_s3::request::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, VersionId};
 use riquet_s3::response::CopyObjectOutput;
 use riquet_s3::{ChecksumAlgorithm, Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, UPLOAD_MAX_BYTES, check_version, get, whole};
+use super::{Answer, Context, UPLOAD_MAX_BYTES, get, whole};
 use crate::convert;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, ingest};
@@ -21,7 +23,9 @@ use crate::ingest::{Destination, Ingested, ingest};
 const READ_ACTION: &str = "s3:GetObject";
 
 pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer {
-    let source = open_source(cx, &input.source, &input.source_conditions).await?;
+    let opened = open_source(cx, &input.source, &input.source_conditions).await?;
+    let source_version_id = opened.version_id();
+    let source = opened.object;
     let length_bytes = source.head.size_bytes;
     check_copy_size(length_bytes)?;
     let key = convert::stored_key(input.key.as_str());
@@ -63,23 +67,27 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         CopyMetadata::Copy => (source.body.headers, source.body.user_metadata),
         CopyMetadata::Replace(headers) => convert::stored_headers(headers),
     };
+    let tags = match &input.tags {
+        CopyTags::Copy => source.body.tags,
+        CopyTags::Replace(tags) => tags.clone().into_pairs(),
+    };
     let checksums = checksum.iter().map(convert::stored_checksum).collect();
     let owner = cx.caller.user_id.clone();
-    let version = ObjectVersion::proposed(
-        etag,
-        class,
-        owner,
-        content,
+    let body = ObjectBody {
         headers,
         user_metadata,
         checksums,
-    );
+        tags,
+        ..ObjectBody::of(content)
+    };
+    let version = ObjectVersion::proposed(etag, class, owner, body);
     let preconditions = convert::preconditions(&input.condition);
     let put = PutObject {
         key,
         version,
         preconditions,
         debts,
+        versioning: cx.bucket().versioning,
     };
     let stored = pending
         .commit(cx.metadata().put_object(cx.bucket(), put))
@@ -89,8 +97,23 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         etag: convert::etag(&etag),
         last_modified: convert::moment(stored.modified_ms),
         checksum,
+        version_id: convert::shown_version(cx.bucket(), stored.version),
+        source_version_id,
     };
     Ok(whole(output.into_response()))
+}
+
+/// What a copy reads.
+pub(super) struct Source {
+    bucket: Arc<Bucket>,
+    pub(super) object: Box<ObjectVersion>,
+}
+
+impl Source {
+    /// The version that is copied, of a bucket that keeps versions or ever did.
+    pub(super) fn version_id(&self) -> Option<VersionId> {
+        convert::shown_version(&self.bucket, self.object.head.name())
+    }
 }
 
 /// The object that a copy reads, if the caller may and the conditions hold.
@@ -98,23 +121,23 @@ pub(super) async fn open_source(
     cx: &Context,
     source: &CopySource,
     conditions: &ReadConditions,
-) -> Result<Box<ObjectVersion>, Error> {
-    let (bucket, key) = (source.bucket.as_str(), source.key.as_str());
-    check_version(source.version_id.as_ref(), key)?;
-    let known = cx.metadata().bucket(bucket).await?;
-    cx.authorize(&known, READ_ACTION)?;
-    let object = match get::find(cx, &known, key).await {
+) -> Result<Source, Error> {
+    let (name, key) = (source.bucket.as_str(), source.key.as_str());
+    let version = source.version_id.as_ref();
+    let mut bucket = cx.metadata().bucket(name).await?;
+    cx.authorize(&bucket, READ_ACTION)?;
+    let object = match get::find(cx, &bucket, key, version).await {
         // Another bucket has that name by now.
         Err(Error::Metadata(MetadataError::StaleBucket)) => {
-            let present = cx.metadata().bucket_now(bucket).await?;
-            cx.authorize(&present, READ_ACTION)?;
-            get::find(cx, &present, key).await?
+            bucket = cx.metadata().bucket_now(name).await?;
+            cx.authorize(&bucket, READ_ACTION)?;
+            get::find(cx, &bucket, key, version).await?
         }
         found => found?,
     };
     let modified = convert::moment(object.head.modified_ms);
     conditions.evaluate_copy(&convert::etag(&object.head.etag), modified)?;
-    Ok(object)
+    Ok(Source { bucket, object })
 }
 
 /// The digests of a copy: nobody declared any, but it has an ETag and a checksum of its own.

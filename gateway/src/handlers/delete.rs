@@ -2,11 +2,12 @@
 
 use futures_util::StreamExt as _;
 use riquet_cluster::failpoint::die_at;
-use riquet_metadata::command::Preconditions;
-use riquet_metadata::id::ObjectKey as StoredKey;
+use riquet_metadata::command::{DeleteObject, Deleted};
+use riquet_metadata::record::Bypass;
+use riquet_s3::conditions::WriteCondition;
 use riquet_s3::name::ObjectKey;
 use riquet_s3::request::{DeleteObjectInput, DeleteObjectsInput, ObjectToDelete, VersionId};
-use riquet_s3::response::{DeleteError, DeleteObjectsOutput, DeletedObject, NoContent};
+use riquet_s3::response::{DeleteError, DeleteObjectOutput, DeleteObjectsOutput, DeletedObject};
 
 use super::{Answer, Context, whole};
 use crate::convert;
@@ -16,13 +17,31 @@ use crate::error::Error;
 const DELETIONS_AT_ONCE: usize = 32;
 
 pub(super) async fn delete_object(cx: &Context, input: &DeleteObjectInput) -> Answer {
-    // As at AWS, deleting what is not there succeeds; a version that can't be is not there.
-    if !is_foreign(input.version_id.as_ref()) {
-        let key = convert::stored_key(input.key.as_str());
-        let preconditions = convert::preconditions(&input.condition);
-        commit(cx, &key, preconditions).await?;
+    let version = input.version_id.as_ref();
+    let deleted = commit(cx, &input.key, version, &input.condition).await?;
+    Ok(whole(shown(cx, deleted, version).into_response()))
+}
+
+/// What an answer says of a deletion.
+fn shown(cx: &Context, deleted: Deleted, asked: Option<&VersionId>) -> DeleteObjectOutput {
+    match deleted {
+        Deleted::Hidden { marker } => DeleteObjectOutput {
+            version_id: Some(convert::version_id(marker)),
+            delete_marker: true,
+        },
+        Deleted::Removed { was_marker } => DeleteObjectOutput {
+            version_id: asked.cloned(),
+            delete_marker: was_marker && asked.is_some(),
+        },
+        Deleted::Nothing => DeleteObjectOutput {
+            version_id: asked.filter(|_| keeps_versions(cx)).cloned(),
+            delete_marker: false,
+        },
     }
-    Ok(whole(NoContent.into_response()))
+}
+
+fn keeps_versions(cx: &Context) -> bool {
+    convert::shown_version(cx.bucket(), riquet_metadata::record::VersionName::Null).is_some()
 }
 
 pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> Answer {
@@ -39,7 +58,14 @@ pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> 
     for (object, result) in input.objects.iter().zip(results) {
         let (key, version_id) = (object.key.clone(), object.version_id.clone());
         match result {
-            Ok(()) => deleted.push(DeletedObject { key, version_id }),
+            Ok(done) => {
+                let shown = shown(cx, done, version_id.as_ref());
+                deleted.push(DeletedObject {
+                    key,
+                    version_id,
+                    marker: shown.version_id.filter(|_| shown.delete_marker),
+                });
+            }
             // The bucket is another than known here: all of it runs again with the right one.
             Err(error @ Error::Metadata(riquet_metadata::Error::StaleBucket)) => return Err(error),
             Err(error) => errors.push(DeleteError {
@@ -57,24 +83,32 @@ pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> 
     Ok(whole(output.into_response()))
 }
 
-async fn delete_one(cx: &Context, object: &ObjectToDelete) -> Result<(), Error> {
+async fn delete_one(cx: &Context, object: &ObjectToDelete) -> Result<Deleted, Error> {
     let key = ObjectKey::parse(&object.key)?;
-    if is_foreign(object.version_id.as_ref()) {
-        return Ok(());
-    }
-    let key = convert::stored_key(key.as_str());
-    let preconditions = convert::preconditions(&object.condition);
-    commit(cx, &key, preconditions).await
+    commit(cx, &key, object.version_id.as_ref(), &object.condition).await
 }
 
-async fn commit(cx: &Context, key: &StoredKey, preconditions: Preconditions) -> Result<(), Error> {
+async fn commit(
+    cx: &Context,
+    key: &ObjectKey,
+    version: Option<&VersionId>,
+    condition: &WriteCondition,
+) -> Result<Deleted, Error> {
+    let name = match version.map(convert::stored_version) {
+        None => None,
+        Some(Some(name)) => Some(name),
+        // As at AWS, deleting what is not there succeeds; a version that can't be is not there.
+        Some(None) => return Ok(Deleted::Nothing),
+    };
+    let delete = DeleteObject {
+        key: convert::stored_key(key.as_str()),
+        version: name,
+        preconditions: convert::preconditions(condition),
+        versioning: cx.bucket().versioning,
+        bypass: Bypass::Nothing,
+    };
     die_at("gateway::delete::begun");
-    let deleted = cx.metadata().delete_object(cx.bucket(), key, preconditions);
-    deleted.await?;
+    let deleted = cx.metadata().delete_object(cx.bucket(), delete).await?;
     die_at("gateway::delete::committed");
-    Ok(())
-}
-
-fn is_foreign(version: Option<&VersionId>) -> bool {
-    matches!(version, Some(VersionId::Other(_)))
+    Ok(deleted)
 }

@@ -6,19 +6,19 @@ use http::Response;
 use riquet_metadata::record::{Bucket, Content, ObjectVersion};
 use riquet_s3::conditions::{ReadOutcome, precondition_failed};
 use riquet_s3::range::ByteRange;
-use riquet_s3::request::{GetObjectInput, ObjectInput, Selection};
-use riquet_s3::response::{AclOutput, GetObjectOutput, NotModifiedOutput};
+use riquet_s3::request::{GetObjectInput, ObjectInput, Selection, VersionId};
+use riquet_s3::response::{AclOutput, GetObjectOutput, NotModifiedOutput, delete_marker_met};
 use riquet_s3::{Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, check_version, whole};
+use super::{Answer, Context, no_such_version, whole};
 use crate::answer::AnswerBody;
 use crate::convert;
 use crate::error::Error;
 
 pub(super) async fn get_object(cx: &Context, input: &GetObjectInput) -> Answer {
-    check_version(input.version_id.as_ref(), input.key.as_str())?;
-    let object = find(cx, cx.bucket(), input.key.as_str()).await?;
-    match choose(input, &object)? {
+    let version = input.version_id.as_ref();
+    let object = find(cx, cx.bucket(), input.key.as_str(), version).await?;
+    match choose(input, cx.bucket(), &object)? {
         Chosen::NotModified(output) => Ok(whole(output.into_response())),
         Chosen::Bytes { range, output } => {
             let body = open(cx, &object.body.content, range).await?;
@@ -28,17 +28,17 @@ pub(super) async fn get_object(cx: &Context, input: &GetObjectInput) -> Answer {
 }
 
 pub(super) async fn head_object(cx: &Context, input: &GetObjectInput) -> Answer {
-    check_version(input.version_id.as_ref(), input.key.as_str())?;
-    let object = find(cx, cx.bucket(), input.key.as_str()).await?;
-    match choose(input, &object)? {
+    let version = input.version_id.as_ref();
+    let object = find(cx, cx.bucket(), input.key.as_str(), version).await?;
+    match choose(input, cx.bucket(), &object)? {
         Chosen::NotModified(output) => Ok(whole(output.into_response())),
         Chosen::Bytes { output, .. } => Ok(output.into_response(AnswerBody::empty())),
     }
 }
 
 pub(super) async fn get_object_acl(cx: &Context, input: &ObjectInput) -> Answer {
-    check_version(input.version_id.as_ref(), input.key.as_str())?;
-    find(cx, cx.bucket(), input.key.as_str()).await?;
+    let version = input.version_id.as_ref();
+    find(cx, cx.bucket(), input.key.as_str(), version).await?;
     let response: Response<_> = AclOutput {
         owner: convert::owner(&cx.caller),
     }
@@ -46,21 +46,33 @@ pub(super) async fn get_object_acl(cx: &Context, input: &ObjectInput) -> Answer 
     Ok(whole(response))
 }
 
-/// An object as it is now.
+/// An object as it is now, or one of its versions.
 ///
 /// # Errors
-/// `NoSuchKey`.
+/// `NoSuchKey`, `NoSuchVersion`; `MethodNotAllowed` for a version that is a delete marker.
 pub(super) async fn find(
     cx: &Context,
     bucket: &Bucket,
     key: &str,
+    version: Option<&VersionId>,
 ) -> Result<Box<ObjectVersion>, Error> {
-    let found = cx
-        .metadata()
-        .get_object(bucket, &convert::stored_key(key))
-        .await?;
-    let found = found.filter(|object| !object.head.delete_marker);
-    Ok(found.ok_or_else(|| S3Error::new(ErrorCode::NoSuchKey).field("Key", key))?)
+    let missing = || match version {
+        Some(version) => no_such_version(version, key),
+        None => S3Error::new(ErrorCode::NoSuchKey).field("Key", key),
+    };
+    let name = match version {
+        Some(version) => Some(convert::stored_version(version).ok_or_else(missing)?),
+        None => None,
+    };
+    let stored = convert::stored_key(key);
+    let found = cx.metadata().get_version(bucket, &stored, name).await?;
+    let found = found.ok_or_else(missing)?;
+    if found.head.delete_marker {
+        let marker = convert::version_id(found.head.name());
+        let modified = convert::moment(found.head.modified_ms);
+        return Err(delete_marker_met(&marker, version, key, modified).into());
+    }
+    Ok(found)
 }
 
 /// The body of an answer, its first slice read: an object that can't be read at all is a clean
@@ -85,8 +97,12 @@ enum Chosen {
 }
 
 /// Holds conditions and selection against an object.
-fn choose(input: &GetObjectInput, object: &ObjectVersion) -> Result<Chosen, S3Error> {
-    let info = convert::object_info(object);
+fn choose(
+    input: &GetObjectInput,
+    bucket: &Bucket,
+    object: &ObjectVersion,
+) -> Result<Chosen, S3Error> {
+    let info = convert::object_info(bucket, object);
     match input.conditions.evaluate(&info.etag, info.last_modified) {
         ReadOutcome::Proceed => {}
         ReadOutcome::NotModified => {
@@ -94,6 +110,7 @@ fn choose(input: &GetObjectInput, object: &ObjectVersion) -> Result<Chosen, S3Er
                 etag: info.etag,
                 last_modified: info.last_modified,
                 headers: info.headers,
+                version_id: info.version_id,
             })));
         }
         ReadOutcome::PreconditionFailed(condition) => return Err(precondition_failed(condition)),
@@ -175,16 +192,15 @@ fn no_such_part(number: u32, count: usize) -> S3Error {
 
 #[cfg(test)]
 mod tests {
-    use riquet_metadata::record::{ContentHeaders, ETag, Part, StorageClass};
+    use riquet_metadata::record::{ETag, ObjectBody, Part, StorageClass};
     use riquet_s3::range::RangeRequest;
 
     use super::*;
 
     fn object(content: Content) -> ObjectVersion {
-        let (tag, headers) = (ETag::whole([1; 16]), ContentHeaders::default());
-        let owner = "ada".to_owned();
-        let class = StorageClass::Standard;
-        ObjectVersion::proposed(tag, class, owner, content, headers, Vec::new(), Vec::new())
+        let (tag, owner) = (ETag::whole([1; 16]), "ada".to_owned());
+        let body = ObjectBody::of(content);
+        ObjectVersion::proposed(tag, StorageClass::Standard, owner, body)
     }
 
     fn parts(sizes: &[(u32, u64)]) -> Content {

@@ -4,16 +4,18 @@ use riquet_metadata::id::ObjectKey;
 use riquet_metadata::query::{ListPage, ListRequest, ListStart, ListedObject};
 use riquet_s3::request::{
     ListCommon, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPosition,
+    VersionPosition,
 };
 use riquet_s3::response::{
-    ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output, ObjectEntry,
+    ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output, ObjectEntry, VersionEntry,
+    VersionKind,
 };
 
 use super::{Answer, Context, whole};
 use crate::convert;
 
 pub(super) async fn list_objects(cx: &Context, input: &ListObjectsInput) -> Answer {
-    let page = match request(&input.list, input.start()) {
+    let page = match request(&input.list, input.start().map(stored_position)) {
         Some(request) => cx.metadata().list_objects(cx.bucket(), request).await?,
         None => ListPage::default(),
     };
@@ -28,7 +30,7 @@ pub(super) async fn list_objects(cx: &Context, input: &ListObjectsInput) -> Answ
 }
 
 pub(super) async fn list_objects_v2(cx: &Context, input: &ListObjectsV2Input) -> Answer {
-    let page = match request(&input.list, input.start()) {
+    let page = match request(&input.list, input.start().map(stored_position)) {
         Some(request) => cx.metadata().list_objects(cx.bucket(), request).await?,
         None => ListPage::default(),
     };
@@ -43,46 +45,87 @@ pub(super) async fn list_objects_v2(cx: &Context, input: &ListObjectsV2Input) ->
 }
 
 pub(super) async fn list_object_versions(cx: &Context, input: &ListObjectVersionsInput) -> Answer {
-    let page = match request(&input.list, input.start()) {
+    let start = input.start().map(stored_version_position);
+    let page = match request(&input.list, start) {
         Some(request) => cx.metadata().list_versions(cx.bucket(), request).await?,
         None => ListPage::default(),
     };
     let output = ListObjectVersionsOutput {
         input: input.clone(),
         owner: convert::owner(&cx.caller),
-        versions: entries(&page),
+        versions: page.objects.iter().map(version_entry).collect(),
         common_prefixes: prefixes(&page),
-        next: page.next.map(position),
+        next: page.next.map(version_position),
     };
     Ok(whole(output.into_response()))
 }
 
 /// What is asked of the metadata; nothing for a page of no entries.
-fn request(list: &ListCommon, start: Option<ListPosition>) -> Option<ListRequest> {
+fn request(list: &ListCommon, start: Option<ListStart>) -> Option<ListRequest> {
     (list.max_keys > 0).then(|| ListRequest {
         prefix: convert::stored_key(&list.prefix),
         delimiter: convert::stored_key(list.delimiter.as_deref().unwrap_or_default()),
-        start: start.map(|start| match start {
-            ListPosition::AfterKey(key) => ListStart::AfterKey(ObjectKey::from(key)),
-            ListPosition::AfterPrefix(prefix) => ListStart::AfterPrefix(ObjectKey::from(prefix)),
-        }),
+        start,
         max: list.max_keys,
     })
 }
 
+fn stored_position(position: ListPosition) -> ListStart {
+    match position {
+        ListPosition::AfterKey(key) => ListStart::AfterKey(ObjectKey::from(key)),
+        ListPosition::AfterPrefix(prefix) => ListStart::AfterPrefix(ObjectKey::from(prefix)),
+    }
+}
+
 fn position(next: ListStart) -> ListPosition {
     match next {
-        ListStart::AfterKey(key) => ListPosition::AfterKey(convert::key_text(&key)),
+        ListStart::AfterKey(key) | ListStart::AfterVersion(key, _) => {
+            ListPosition::AfterKey(convert::key_text(&key))
+        }
         ListStart::AfterPrefix(prefix) => ListPosition::AfterPrefix(convert::key_text(&prefix)),
     }
 }
 
+fn stored_version_position(position: VersionPosition) -> ListStart {
+    match position {
+        VersionPosition::After(position) => stored_position(position),
+        VersionPosition::AfterVersion(key, version) => {
+            let key = ObjectKey::from(key);
+            match convert::stored_version(&version) {
+                Some(name) => ListStart::AfterVersion(key, name),
+                // Nobody can say what comes after a version that never was.
+                None => ListStart::AfterKey(key),
+            }
+        }
+    }
+}
+
+fn version_position(next: ListStart) -> VersionPosition {
+    match next {
+        ListStart::AfterVersion(key, name) => {
+            VersionPosition::AfterVersion(convert::key_text(&key), convert::version_id(name))
+        }
+        next => VersionPosition::After(position(next)),
+    }
+}
+
+fn version_entry(listed: &ListedObject) -> VersionEntry {
+    let head = &listed.head;
+    VersionEntry {
+        version_id: convert::version_id(head.name()),
+        is_latest: listed.is_latest,
+        kind: match head.delete_marker {
+            true => VersionKind::DeleteMarker {
+                key: convert::key_text(&listed.key),
+                last_modified: convert::moment(head.modified_ms),
+            },
+            false => VersionKind::Object(entry(listed)),
+        },
+    }
+}
+
 fn entries(page: &ListPage) -> Vec<ObjectEntry> {
-    page.objects
-        .iter()
-        .filter(|object| !object.head.delete_marker)
-        .map(entry)
-        .collect()
+    page.objects.iter().map(entry).collect()
 }
 
 fn entry(object: &ListedObject) -> ObjectEntry {
@@ -124,7 +167,8 @@ mod tests {
             ListStart::AfterKey("p1".into()),
             ListStart::AfterPrefix("p2/".into()),
         ] {
-            let asked = request(&list(5), Some(position(next.clone()))).expect("entries wanted");
+            let start = stored_position(position(next.clone()));
+            let asked = request(&list(5), Some(start)).expect("entries wanted");
             assert_eq!(asked.start, Some(next.clone()));
         }
     }

@@ -10,6 +10,7 @@ mod multipart;
 mod multipart_complete;
 mod multipart_list;
 mod put;
+mod tagging;
 
 use std::sync::Arc;
 
@@ -118,14 +119,10 @@ fn check_upload_size(size_bytes: u64) -> Result<(), S3Error> {
         .field("MaxSizeAllowed", UPLOAD_MAX_BYTES.to_string()))
 }
 
-/// No object has a version besides the null one.
-fn check_version(version: Option<&VersionId>, key: &str) -> Result<(), S3Error> {
-    match version {
-        None | Some(VersionId::Null) => Ok(()),
-        Some(VersionId::Other(id)) => Err(S3Error::new(ErrorCode::NoSuchVersion)
-            .field("Key", key)
-            .field("VersionId", id.as_str())),
-    }
+fn no_such_version(version: &VersionId, key: &str) -> S3Error {
+    S3Error::new(ErrorCode::NoSuchVersion)
+        .field("Key", key)
+        .field("VersionId", version.as_str())
 }
 
 /// Runs an operation whose body is taken in as it comes.
@@ -160,7 +157,11 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         Op::HeadBucket(_) => Ok(bucket::head_bucket(cx)),
         Op::DeleteBucket(_) => bucket::delete_bucket(cx).await,
         Op::GetBucketLocation(_) => Ok(bucket::get_bucket_location(cx)),
-        Op::GetBucketVersioning(_) => Ok(bucket::get_bucket_versioning()),
+        Op::GetBucketVersioning(_) => Ok(bucket::get_bucket_versioning(cx)),
+        Op::PutBucketVersioning(input) => bucket::put_bucket_versioning(cx, input).await,
+        Op::GetBucketTagging(_) => tagging::get_bucket_tagging(cx).await,
+        Op::PutBucketTagging(input) => tagging::put_bucket_tagging(cx, input).await,
+        Op::DeleteBucketTagging(_) => tagging::delete_bucket_tagging(cx).await,
         Op::GetBucketAcl(_) => Ok(bucket::get_bucket_acl(cx)),
         Op::ListObjects(input) => list::list_objects(cx, input).await,
         Op::ListObjectsV2(input) => list::list_objects_v2(cx, input).await,
@@ -168,6 +169,9 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         Op::GetObject(input) => get::get_object(cx, input).await,
         Op::HeadObject(input) => get::head_object(cx, input).await,
         Op::GetObjectAcl(input) => get::get_object_acl(cx, input).await,
+        Op::GetObjectTagging(input) => tagging::get_object_tagging(cx, input).await,
+        Op::PutObjectTagging(input) => tagging::put_object_tagging(cx, input).await,
+        Op::DeleteObjectTagging(input) => tagging::delete_object_tagging(cx, input).await,
         Op::DeleteObject(input) => delete::delete_object(cx, input).await,
         Op::DeleteObjects(input) => delete::delete_objects(cx, input).await,
         Op::CopyObject(input) => copy::copy_object(cx, input).await,
@@ -195,16 +199,5 @@ mod tests {
         assert!(check_upload_size(UPLOAD_MAX_BYTES).is_ok());
         let refused = check_upload_size(UPLOAD_MAX_BYTES + 1).expect_err("one byte more");
         assert_eq!(refused.code(), ErrorCode::EntityTooLarge);
-    }
-
-    #[test]
-    fn only_the_null_version_exists() {
-        assert!(check_version(None, "k").is_ok());
-        assert!(check_version(Some(&VersionId::Null), "k").is_ok());
-        let other = VersionId::Other("3".to_owned());
-        assert_eq!(
-            check_version(Some(&other), "k").expect_err("none").code(),
-            ErrorCode::NoSuchVersion
-        );
     }
 }

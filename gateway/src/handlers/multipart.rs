@@ -2,7 +2,7 @@
 
 use riquet_metadata::command::{CreateUpload, PutPart};
 use riquet_metadata::id::{ObjectKey, UploadId};
-use riquet_metadata::record::{ChecksumRule, ETag, Part, Upload as UploadRecord};
+use riquet_metadata::record::{ChecksumRule, ETag, Lock, Part, Upload as UploadRecord};
 use riquet_s3::body::{DigestSpec, Payload};
 use riquet_s3::range::ByteRange;
 use riquet_s3::request::{
@@ -34,6 +34,9 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
             algorithm: convert::stored_algorithm(asked.algorithm),
             kind: convert::stored_kind(asked.kind),
         }),
+        tags: input.tags.clone().into_pairs(),
+        acl: None,
+        lock: Lock::default(),
     };
     let key = convert::stored_key(input.key.as_str());
     cx.metadata()
@@ -75,7 +78,9 @@ pub(super) async fn upload_part_copy(cx: &Context, input: &UploadPartCopyInput) 
     let key = convert::stored_key(input.key.as_str());
     let id = convert::upload_id(&input.upload_id)?;
     let upload = cx.metadata().upload(cx.bucket(), &key, id).await?;
-    let source = open_source(cx, &input.source, &input.source_conditions).await?;
+    let opened = open_source(cx, &input.source, &input.source_conditions).await?;
+    let source_version_id = opened.version_id();
+    let source = opened.object;
     let whole_source = ByteRange {
         start: 0,
         end_exclusive: source.head.size_bytes,
@@ -103,6 +108,7 @@ pub(super) async fn upload_part_copy(cx: &Context, input: &UploadPartCopyInput) 
         etag: convert::etag(&stored.etag),
         last_modified: convert::moment(stored.modified_ms),
         checksum: stored.checksum,
+        source_version_id,
     };
     Ok(whole(output.into_response()))
 }

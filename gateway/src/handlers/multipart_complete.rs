@@ -53,6 +53,7 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
         checksums: checksum.iter().map(convert::stored_checksum).collect(),
         size_bytes: input.object_size_bytes,
         preconditions: convert::preconditions(&input.condition),
+        versioning: cx.bucket().versioning,
     };
     die_at("gateway::complete::begun");
     let done = cx.metadata().complete_upload(cx.bucket(), complete).await?;
@@ -66,6 +67,7 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
             .checksums
             .first()
             .and_then(|sum| convert::checksum(sum, done.etag.parts)),
+        version_id: convert::shown_version(cx.bucket(), done.stored.version),
     };
     Ok(whole(output.into_response()))
 }
@@ -222,7 +224,7 @@ fn check_declared(declared: &Checksum, computed: Option<&Checksum>) -> Result<()
 #[cfg(test)]
 mod tests {
     use riquet_metadata::id::UploadId;
-    use riquet_metadata::record::{Content, ContentHeaders, StorageClass, Upload};
+    use riquet_metadata::record::{Content, StorageClass, Upload};
     use riquet_s3::body::checksum::ChecksumHasher;
     use riquet_s3::conditions::WriteCondition;
     use riquet_s3::name::{BucketName, ObjectKey};
@@ -255,16 +257,11 @@ mod tests {
 
     fn page(rule: Option<(ChecksumAlgorithm, ChecksumType)>, parts: Vec<Part>) -> PartPage {
         let upload = Upload {
-            id: UploadId(1),
-            initiated_ms: 0,
-            storage_class: StorageClass::Standard,
-            owner: "ada".to_owned(),
-            headers: ContentHeaders::default(),
-            user_metadata: Vec::new(),
             checksum: rule.map(|(algorithm, kind)| ChecksumRule {
                 algorithm: convert::stored_algorithm(algorithm),
                 kind: convert::stored_kind(kind),
             }),
+            ..Upload::plain(UploadId(1), StorageClass::Standard, "ada".to_owned())
         };
         PartPage {
             upload,

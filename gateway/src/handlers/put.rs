@@ -2,7 +2,7 @@
 
 use riquet_metadata::command::PutObject;
 use riquet_metadata::limits::INLINE_BYTES;
-use riquet_metadata::record::{ETag, ObjectVersion};
+use riquet_metadata::record::{ETag, ObjectBody, ObjectVersion};
 use riquet_s3::ChecksumAlgorithm;
 use riquet_s3::body::Payload;
 use riquet_s3::request::PutObjectInput;
@@ -48,29 +48,30 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     let (headers, user_metadata) = convert::stored_headers(&input.headers);
     let checksums = checksum.iter().map(convert::stored_checksum).collect();
     let owner = cx.caller.user_id.clone();
-    let version = ObjectVersion::proposed(
-        etag,
-        class,
-        owner,
-        content,
+    let body = ObjectBody {
         headers,
         user_metadata,
         checksums,
-    );
+        tags: input.tags.clone().into_pairs(),
+        ..ObjectBody::of(content)
+    };
+    let version = ObjectVersion::proposed(etag, class, owner, body);
     let preconditions = convert::preconditions(&input.condition);
     let put = PutObject {
         key,
         version,
         preconditions,
         debts,
+        versioning: cx.bucket().versioning,
     };
-    pending
+    let stored = pending
         .commit(cx.metadata().put_object(cx.bucket(), put))
         .await?;
 
     let output = PutObjectOutput {
         etag: convert::etag(&etag),
         checksum,
+        version_id: convert::shown_version(cx.bucket(), stored.version),
     };
     Ok(whole(output.into_response()))
 }

@@ -11,11 +11,11 @@ use tokio::sync::Notify;
 use super::*;
 use crate::client::{CallFuture, Caller, Client, LocalCaller, NoAnswer, OpenFuture};
 use crate::codec::Record;
-use crate::command::{Command, KeyCommand, Proposal};
+use crate::command::{Command, DeleteObject, KeyCommand, Proposal};
 use crate::id::{BlobId, ClusterId, RequestId, UploadId};
 use crate::query::{Answer, KeyQuery, ListRequest, Query};
-use crate::record::{BlobRef, ChangeKind, Content, KeyRange, Upload};
-use crate::testing::{START_MS, account, blob, inline, layout, part, put};
+use crate::record::{BlobRef, ChangeKind, Content, KeyRange};
+use crate::testing::{START_MS, account, blob, inline, layout, part, put, upload};
 use crate::wire::{EXPORT_PATH, ExportRequest, QUERY_PATH, QueryRequest, Refusal};
 use crate::{MemoryReplica, MetadataService, Replica, contract};
 
@@ -82,20 +82,11 @@ impl Cluster {
                     .await
                     .unwrap();
             }
-            let none = crate::command::Preconditions::default();
             client
-                .delete_object(&bucket, &"gone".into(), none)
+                .delete_object(&bucket, DeleteObject::of_key("gone".into()))
                 .await
                 .unwrap();
-            let upload = Upload {
-                id: UploadId(n as u128 + 1),
-                initiated_ms: 0,
-                storage_class: crate::record::StorageClass::Standard,
-                owner: "root".to_owned(),
-                headers: Default::default(),
-                user_metadata: Vec::new(),
-                checksum: None,
-            };
+            let upload = upload(UploadId(n as u128 + 1));
             let id = upload.id;
             let create = crate::command::CreateUpload {
                 key: "u".into(),

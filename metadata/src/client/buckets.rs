@@ -14,11 +14,13 @@ mod splits;
 use std::sync::Arc;
 
 use super::Client;
-use crate::command::{KeyCommand, KeyOutcome, SystemCommand, SystemOutcome};
+use crate::command::{
+    BucketChange, KeyCommand, KeyOutcome, NewBucket, SystemCommand, SystemOutcome,
+};
 use crate::error::Error;
 use crate::id::{BucketId, ObjectKey};
 use crate::query::{ListRequest, SystemAnswer, SystemQuery};
-use crate::record::{Bucket, ChangeKind, ChangePhase};
+use crate::record::{Bucket, ChangeKind, ChangePhase, Document, DocumentKind};
 
 /// Tries of a step that another client's deletion or creation may thwart.
 const TRIES: usize = 4;
@@ -106,18 +108,9 @@ impl Client {
     ///
     /// # Errors
     /// When no voter answers. Whether the name is taken is not an error here.
-    pub async fn create_bucket(
-        &self,
-        name: &str,
-        owner: &str,
-        region: &str,
-    ) -> Result<Created, Error> {
+    pub async fn create_bucket(&self, new: &NewBucket) -> Result<Created, Error> {
         for _ in 0..TRIES {
-            let command = SystemCommand::CreateBucket {
-                name: name.to_owned(),
-                owner: owner.to_owned(),
-                region: region.to_owned(),
-            };
+            let command = SystemCommand::CreateBucket(new.clone());
             match self.inner.calls.propose_system(command).await? {
                 SystemOutcome::BucketCreated { bucket } => {
                     let bucket = Arc::new(bucket);
@@ -125,7 +118,7 @@ impl Client {
                     self.open_tablet(&bucket).await?;
                     self.inner
                         .buckets
-                        .insert(name.to_owned(), bucket.clone())
+                        .insert(new.name.clone(), bucket.clone())
                         .await;
                     return Ok(Created::New(bucket));
                 }
@@ -139,6 +132,51 @@ impl Client {
             }
         }
         Err(Error::Unavailable)
+    }
+
+    /// Changes a bucket; the bucket as it is then. Other clients may go on with the former one for
+    /// [`crate::limits::BUCKET_TTL_MS`].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn configure_bucket(
+        &self,
+        bucket: &Bucket,
+        change: BucketChange,
+    ) -> Result<Arc<Bucket>, Error> {
+        let command = SystemCommand::ConfigureBucket {
+            bucket: bucket.id,
+            change,
+        };
+        let name = bucket.name.clone();
+        match self.inner.calls.propose_system(command).await? {
+            SystemOutcome::BucketConfigured(Some(bucket)) => {
+                let bucket = Arc::new(*bucket);
+                self.inner.buckets.insert(name, bucket.clone()).await;
+                Ok(bucket)
+            }
+            SystemOutcome::BucketConfigured(None) => {
+                self.inner.buckets.invalidate(&name).await;
+                Err(Error::NoSuchBucket)
+            }
+            _ => Err(ODD),
+        }
+    }
+
+    /// A document of a bucket, if it has one of the kind.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn bucket_document(
+        &self,
+        bucket: BucketId,
+        kind: DocumentKind,
+    ) -> Result<Option<Document>, Error> {
+        let query = SystemQuery::Document { bucket, kind };
+        match self.inner.calls.query_system(query).await? {
+            SystemAnswer::Document(document) => Ok(document),
+            _ => Err(ODD),
+        }
     }
 
     /// Deletes a bucket that holds no objects. Uploads in progress are aborted.

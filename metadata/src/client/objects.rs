@@ -2,7 +2,8 @@
 
 use super::Client;
 use crate::command::{
-    CompleteUpload, CreateUpload, KeyCommand, KeyOutcome, Preconditions, PutObject, PutPart, Stored,
+    AlterVersion, CompleteUpload, CreateUpload, DeleteObject, Deleted, KeyCommand, KeyOutcome,
+    PutObject, PutPart, Stored,
 };
 use crate::error::Error;
 use crate::id::{BucketId, ObjectKey, UploadId};
@@ -11,7 +12,7 @@ use crate::query::{
     KeyAnswer, KeyQuery, ListPage, ListRequest, ListStart, PartPage, RangeListing, UploadPage,
     UploadStart,
 };
-use crate::record::{Bucket, Checksum, ETag, ObjectVersion, Upload};
+use crate::record::{Bucket, Checksum, ETag, ObjectVersion, Upload, VersionName};
 
 const ODD: Error = Error::Protocol("an answer to another question");
 
@@ -39,6 +40,9 @@ fn refused(outcome: KeyOutcome) -> Error {
         }
         KeyOutcome::SizeMismatch { size_bytes } => Error::SizeMismatch { size_bytes },
         KeyOutcome::BlobRefused { blob } => Error::BlobRefused { blob },
+        KeyOutcome::Locked => Error::VersionLocked,
+        KeyOutcome::NoSuchVersion => Error::NoSuchVersion,
+        KeyOutcome::IsMarker => Error::IsDeleteMarker,
         _ => ODD,
     }
 }
@@ -61,29 +65,49 @@ impl Client {
         }
     }
 
-    /// Removes an object; whether there was one. Of what is not there, preconditions are not
-    /// asked.
+    /// Removes or hides an object, or removes one of its versions. Of what is not there,
+    /// preconditions are not asked.
     ///
     /// # Errors
-    /// [`Error::PreconditionFailed`], or as all operations in a bucket.
+    /// [`Error::PreconditionFailed`], [`Error::VersionLocked`], or as all operations in a bucket.
     pub async fn delete_object(
         &self,
         bucket: &Bucket,
-        key: &ObjectKey,
-        preconditions: Preconditions,
-    ) -> Result<bool, Error> {
+        delete: DeleteObject,
+    ) -> Result<Deleted, Error> {
+        let key = delete.key.clone();
         let command = KeyCommand::DeleteObject {
             bucket: bucket.id,
-            key: key.clone(),
-            preconditions,
+            delete: Box::new(delete),
         };
         match self.change(bucket, key.as_bytes(), command).await? {
-            KeyOutcome::Deleted { existed } => Ok(existed),
+            KeyOutcome::Deleted(deleted) => Ok(deleted),
             outcome => Err(refused(outcome)),
         }
     }
 
-    /// The current object of a key, if there is one.
+    /// Changes what can be changed of a version; its name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchKey`], [`Error::NoSuchVersion`], [`Error::IsDeleteMarker`],
+    /// [`Error::VersionLocked`], or as all operations in a bucket.
+    pub async fn alter_version(
+        &self,
+        bucket: &Bucket,
+        alter: AlterVersion,
+    ) -> Result<VersionName, Error> {
+        let key = alter.key.clone();
+        let command = KeyCommand::AlterVersion {
+            bucket: bucket.id,
+            alter: Box::new(alter),
+        };
+        match self.change(bucket, key.as_bytes(), command).await? {
+            KeyOutcome::Altered { version } => Ok(version),
+            outcome => Err(refused(outcome)),
+        }
+    }
+
+    /// The object of a key, if there is one that no delete marker hides.
     ///
     /// # Errors
     /// As all operations in a bucket.
@@ -92,9 +116,24 @@ impl Client {
         bucket: &Bucket,
         key: &ObjectKey,
     ) -> Result<Option<Box<ObjectVersion>>, Error> {
+        let newest = self.get_version(bucket, key, None).await?;
+        Ok(newest.filter(|newest| !newest.head.delete_marker))
+    }
+
+    /// A version of a key, or the newest one, if there is such a one. It may be a delete marker.
+    ///
+    /// # Errors
+    /// As all operations in a bucket.
+    pub async fn get_version(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionName>,
+    ) -> Result<Option<Box<ObjectVersion>>, Error> {
         let query = KeyQuery::GetObject {
             bucket: bucket.id,
             key: key.clone(),
+            version,
         };
         match self.ask(bucket, key.as_bytes(), query).await? {
             KeyAnswer::Object(object) => Ok(object),
@@ -111,7 +150,7 @@ impl Client {
         bucket: &Bucket,
         list: ListRequest,
     ) -> Result<ListPage, Error> {
-        let query = |bucket, list| KeyQuery::ListObjects { bucket, list };
+        let query = |bucket, list, _| KeyQuery::ListObjects { bucket, list };
         self.list(bucket, list, query).await
     }
 
@@ -124,7 +163,11 @@ impl Client {
         bucket: &Bucket,
         list: ListRequest,
     ) -> Result<ListPage, Error> {
-        let query = |bucket, list| KeyQuery::ListVersions { bucket, list };
+        let query = |bucket, list, after| KeyQuery::ListVersions {
+            bucket,
+            list,
+            after,
+        };
         self.list(bucket, list, query).await
     }
 
@@ -133,9 +176,13 @@ impl Client {
         &self,
         bucket: &Bucket,
         list: ListRequest,
-        query: impl Fn(BucketId, RangeListing) -> KeyQuery,
+        query: impl Fn(BucketId, RangeListing, Option<VersionName>) -> KeyQuery,
     ) -> Result<ListPage, Error> {
         let mut page = ListPage::default();
+        let mut after = match &list.start {
+            Some(ListStart::AfterVersion(key, version)) if *key >= list.prefix => Some(*version),
+            _ => None,
+        };
         let max = (list.max as usize).min(PAGE_ITEMS);
         let Some(mut range) = list.range().filter(|_| max > 0) else {
             return Ok(page);
@@ -145,7 +192,7 @@ impl Client {
             let shown = page.objects.len() + page.prefixes.len();
             range.max = as_u32((max - shown).max(1));
             let from = range.from.clone();
-            let query = query(bucket.id, range.clone());
+            let query = query(bucket.id, range.clone(), after);
             let (found, rest) = match self.ask(bucket, from.as_bytes(), query).await? {
                 KeyAnswer::Objects { page, rest } => (page, rest),
                 _ => return Err(ODD),
@@ -158,7 +205,7 @@ impl Client {
             page.prefixes.extend(found.prefixes);
             page.next = found.next;
             match rest {
-                Some(rest) if page.next.is_none() => range.from = rest,
+                Some(rest) if page.next.is_none() => (range.from, after) = (rest, None),
                 _ => return Ok(page),
             }
         }

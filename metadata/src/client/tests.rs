@@ -55,7 +55,7 @@ async fn over_http_it_works_the_same() {
 /// Recovering puts back what is missing, and leaves everything else as it is.
 #[tokio::test]
 async fn what_is_there_is_never_recovered() {
-    use crate::command::{RecoverBucket, RecoverObject};
+    use crate::command::{DeleteObject, RecoverBucket, RecoverObject};
     use crate::id::{BucketId, ClusterId};
     use crate::record::Content;
     use crate::testing::{START_MS, blob, etag, put, version};
@@ -111,9 +111,8 @@ async fn what_is_there_is_never_recovered() {
     assert_eq!((head.modified_ms, head.size_bytes), (START_MS + 1, 9000));
     let present = client.recover_object(&bucket, object("k", 2)).await;
     assert_eq!(present, Ok(Recovered::Present));
-    let none = crate::command::Preconditions::default();
     client
-        .delete_object(&bucket, &"k".into(), none)
+        .delete_object(&bucket, DeleteObject::of_key("k".into()))
         .await
         .unwrap();
     let known = client.recover_object(&bucket, object("k", 1)).await;

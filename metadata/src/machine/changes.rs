@@ -144,16 +144,6 @@ impl Batch<'_> {
         self.change_now(bucket)
     }
 
-    fn forget_bucket(&mut self, id: BucketId) -> Result<(), StoreError> {
-        let bucket = bucket_of(&self.state, id)?;
-        let bucket = bucket.expect("a bucket outlives its changes");
-        self.state.delete(keys::bucket(&bucket.name));
-        self.state.delete(keys::bucket_name(id));
-        self.state
-            .delete(keys::owned_bucket(&bucket.owner, &bucket.name));
-        Ok(())
-    }
-
     fn change_of(&self, bucket: BucketId) -> Result<Option<Change>, StoreError> {
         self.state.record(&keys::change(bucket))
     }

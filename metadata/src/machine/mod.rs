@@ -5,6 +5,7 @@
 //! unordered maps. A group's time is the greatest proposal time it applied.
 
 mod blobs;
+mod buckets;
 mod changes;
 mod dedup;
 mod objects;
@@ -14,12 +15,14 @@ mod system;
 mod tablets;
 mod transfer;
 mod uploads;
+mod versions;
 
 pub(crate) use changes::bucket_of;
 pub(crate) use restore::{check_record, restore_state};
 pub(crate) use system::ClusterRecord;
 pub(crate) use tablets::tablet_of;
 pub(crate) use transfer::{copy, debts_of_tablet};
+pub(crate) use versions::{newest_version, version_named};
 
 use minicbor::{Decode, Encode};
 
@@ -165,11 +168,8 @@ impl<'a> Batch<'a> {
                 step,
             } => self.tablet_step(*bucket, start, *change, step),
             KeyCommand::PutObject { bucket, put } => self.put_object(*bucket, put),
-            KeyCommand::DeleteObject {
-                bucket,
-                key,
-                preconditions,
-            } => self.delete_object(*bucket, key, preconditions),
+            KeyCommand::DeleteObject { bucket, delete } => self.delete_object(*bucket, delete),
+            KeyCommand::AlterVersion { bucket, alter } => self.alter_version(*bucket, alter),
             KeyCommand::CreateUpload { bucket, create } => self.create_upload(*bucket, create),
             KeyCommand::PutPart { bucket, put } => self.put_part(*bucket, put),
             KeyCommand::CompleteUpload { bucket, complete } => {
@@ -206,6 +206,7 @@ fn must_remember(command: &Command) -> bool {
         Command::Keys(command) => match command {
             KeyCommand::PutObject { .. }
             | KeyCommand::DeleteObject { .. }
+            | KeyCommand::AlterVersion { .. }
             | KeyCommand::CreateUpload { .. }
             | KeyCommand::PutPart { .. }
             | KeyCommand::CompleteUpload { .. }

@@ -1,13 +1,16 @@
-//! Objects: stored, replaced, removed, under preconditions that are decided here.
+//! Objects: stored, replaced, hidden, removed, altered, under preconditions that are decided here.
 
 use super::Batch;
-use super::tablets::SizeChange;
-use crate::codec::Record;
-use crate::command::{KeyOutcome, Preconditions, PutObject, Stored, TagMatch};
+use super::versions::version_named;
+use crate::command::{
+    AlterVersion, Alteration, DeleteObject, Deleted, KeyOutcome, Preconditions, PutObject, TagMatch,
+};
 use crate::id::{BucketId, ObjectKey};
-use crate::keys;
-use crate::record::{ETag, ObjectBody, ObjectHead};
-use crate::store::{Reader, StoreError, decode};
+use crate::keys::{self, end_of};
+use crate::record::{ETag, ObjectBody, ObjectHead, VersionName, Versioning};
+use crate::store::{StoreError, scan};
+
+use super::tablets::SizeChange;
 
 impl TagMatch {
     fn matches(&self, etag: &ETag) -> bool {
@@ -19,9 +22,10 @@ impl TagMatch {
 }
 
 impl Preconditions {
-    /// Why an object must not be stored over `current`, or none if it may.
-    pub(super) fn refuse_store(&self, current: Option<&ObjectHead>) -> Option<KeyOutcome> {
-        match current {
+    /// Why an object must not be stored over the newest version, or none if it may. Behind a delete
+    /// marker there is no object.
+    pub(super) fn refuse_store(&self, newest: Option<&ObjectHead>) -> Option<KeyOutcome> {
+        match newest.filter(|head| !head.delete_marker) {
             None if self.if_match.is_some() => Some(KeyOutcome::NoSuchKey),
             None => None,
             Some(head) => (!self.hold_of(head)).then_some(KeyOutcome::PreconditionFailed),
@@ -57,9 +61,12 @@ impl Batch<'_> {
             Ok(tablet) => tablet,
             Err(refusal) => return Ok(refusal),
         };
-        let current = self.current_head(bucket, &put.key)?;
-        if let Some(refusal) = put.preconditions.refuse_store(current.as_ref()) {
+        let newest = self.newest_head(bucket, &put.key)?;
+        if let Some(refusal) = put.preconditions.refuse_store(newest.as_ref()) {
             return Ok(refusal);
+        }
+        if self.replaces_locked(bucket, &put.key, newest.as_ref(), put.versioning)? {
+            return Ok(KeyOutcome::Locked);
         }
         if let Some(blob) = self.refused_blob(&put.version.body.content)? {
             return Ok(KeyOutcome::BlobRefused { blob });
@@ -68,9 +75,9 @@ impl Batch<'_> {
         let (stored, grown) = self.replace_object(
             bucket,
             &put.key,
-            current.as_ref(),
-            put.version.head.clone(),
-            &put.version.body,
+            newest.as_ref(),
+            put.versioning,
+            (put.version.head.clone(), &put.version.body),
         )?;
         self.count(bucket, tablet, grown);
         Ok(KeyOutcome::Stored(stored))
@@ -79,106 +86,163 @@ impl Batch<'_> {
     pub(super) fn delete_object(
         &mut self,
         bucket: BucketId,
-        key: &ObjectKey,
-        preconditions: &Preconditions,
+        delete: &DeleteObject,
     ) -> Result<KeyOutcome, StoreError> {
+        let tablet = match self.open_tablet_of(bucket, delete.key.as_bytes())? {
+            Ok(tablet) => tablet,
+            Err(refusal) => return Ok(refusal),
+        };
+        let newest = self.newest_head(bucket, &delete.key)?;
+        let outcome = match delete.version {
+            Some(version) => self.delete_version(bucket, delete, newest, version)?,
+            None => self.delete_newest(bucket, delete, newest)?,
+        };
+        Ok(match outcome {
+            Ok((deleted, change)) => {
+                if deleted != Deleted::Nothing {
+                    self.count(bucket, tablet, change);
+                }
+                KeyOutcome::Deleted(deleted)
+            }
+            Err(refusal) => refusal,
+        })
+    }
+
+    /// Does what the bucket's versioning says.
+    fn delete_newest(
+        &mut self,
+        bucket: BucketId,
+        delete: &DeleteObject,
+        newest: Option<ObjectHead>,
+    ) -> Result<Result<(Deleted, SizeChange), KeyOutcome>, StoreError> {
+        let key = &delete.key;
+        let object = newest.as_ref().filter(|head| !head.delete_marker);
+        if object.is_some_and(|head| !delete.preconditions.hold_of(head)) {
+            return Ok(Err(KeyOutcome::PreconditionFailed));
+        }
+        // S3 counts a deletion of what is not there as done, whatever its preconditions.
+        let is_conditional = delete.preconditions != Preconditions::default();
+        let is_nothing = object.is_none() && is_conditional;
+        if is_nothing || (newest.is_none() && delete.versioning == Versioning::Never) {
+            return Ok(Ok((Deleted::Nothing, SizeChange::default())));
+        }
+        if self.replaces_locked(bucket, key, newest.as_ref(), delete.versioning)? {
+            return Ok(Err(KeyOutcome::Locked));
+        }
+        // The gateway may not know yet that versions are kept. Where there are any, none is removed.
+        if delete.versioning == Versioning::Never
+            && let Some(only) = newest.as_ref()
+            && only.version.is_none()
+            && !self.has_older(bucket, key)?
+        {
+            let change = self.remove_version(bucket, key, only.clone(), only)?;
+            let was_marker = only.delete_marker;
+            return Ok(Ok((Deleted::Removed { was_marker }, change)));
+        }
+        let hidden = self.hide(bucket, key, newest.as_ref(), delete.versioning)?;
+        Ok(Ok(hidden))
+    }
+
+    /// Whether anything but the current object of a key is kept.
+    fn has_older(&self, bucket: BucketId, key: &ObjectKey) -> Result<bool, StoreError> {
+        let from = keys::versions(bucket, key.as_bytes());
+        Ok(!scan(&self.state, &from, &end_of(&from), 1)?.is_empty())
+    }
+
+    fn delete_version(
+        &mut self,
+        bucket: BucketId,
+        delete: &DeleteObject,
+        newest: Option<ObjectHead>,
+        name: VersionName,
+    ) -> Result<Result<(Deleted, SizeChange), KeyOutcome>, StoreError> {
+        let nothing = Ok(Ok((Deleted::Nothing, SizeChange::default())));
+        let Some(newest) = newest else {
+            return nothing;
+        };
+        let key = &delete.key;
+        let Some(version) = version_named(&self.state, bucket, key, &newest, name)? else {
+            return nothing;
+        };
+        if !delete.preconditions.hold_of(&version) {
+            return Ok(Err(KeyOutcome::PreconditionFailed));
+        }
+        let now_ms = self.header.clock_ms;
+        if !version.lock.allows_removal(now_ms, delete.bypass) {
+            return Ok(Err(KeyOutcome::Locked));
+        }
+        let change = self.remove_version(bucket, key, newest, &version)?;
+        let was_marker = version.delete_marker;
+        Ok(Ok((Deleted::Removed { was_marker }, change)))
+    }
+
+    pub(super) fn alter_version(
+        &mut self,
+        bucket: BucketId,
+        alter: &AlterVersion,
+    ) -> Result<KeyOutcome, StoreError> {
+        let key = &alter.key;
         let tablet = match self.open_tablet_of(bucket, key.as_bytes())? {
             Ok(tablet) => tablet,
             Err(refusal) => return Ok(refusal),
         };
-        // S3 counts a deletion of what is not there as done, whatever its preconditions.
-        let Some(head) = self.current_head(bucket, key)? else {
-            return Ok(KeyOutcome::Deleted { existed: false });
+        let Some(newest) = self.newest_head(bucket, key)? else {
+            return Ok(match alter.version {
+                None => KeyOutcome::NoSuchKey,
+                Some(_) => KeyOutcome::NoSuchVersion,
+            });
         };
-        if !preconditions.hold_of(&head) {
-            return Ok(KeyOutcome::PreconditionFailed);
+        let version = match alter.version {
+            None => Some(newest.clone()),
+            Some(name) => version_named(&self.state, bucket, key, &newest, name)?,
+        };
+        let mut head = match version {
+            None => return Ok(KeyOutcome::NoSuchVersion),
+            Some(head) if head.delete_marker && alter.version.is_none() => {
+                return Ok(KeyOutcome::NoSuchKey);
+            }
+            Some(head) if head.delete_marker => return Ok(KeyOutcome::IsMarker),
+            Some(head) => head,
+        };
+        match &alter.alteration {
+            Alteration::Tags(tags) => {
+                self.alter_body(bucket, key, &head, |body| body.tags.clone_from(tags))?;
+            }
+            Alteration::Acl(acl) => {
+                self.alter_body(bucket, key, &head, |body| body.acl.clone_from(acl))?;
+            }
+            Alteration::Retention { retention, bypass } => {
+                let now_ms = self.header.clock_ms;
+                if !head.lock.allows_retention(*retention, now_ms, *bypass) {
+                    return Ok(KeyOutcome::Locked);
+                }
+                head.lock.retention = *retention;
+                self.rewrite_head(bucket, key, &newest, &head);
+            }
+            Alteration::LegalHold(hold) => {
+                head.lock.legal_hold = *hold;
+                self.rewrite_head(bucket, key, &newest, &head);
+            }
         }
-        let shrunk = self.discard_version(bucket, key, &head)?;
-        self.state.delete(keys::current(bucket, key.as_bytes()));
-        self.count(bucket, tablet, shrunk);
-        Ok(KeyOutcome::Deleted { existed: true })
+        // What it adds or takes is little beside the record, and sizes are estimates.
+        self.count(bucket, tablet, SizeChange::default());
+        Ok(KeyOutcome::Altered {
+            version: head.name(),
+        })
     }
 
-    pub(super) fn current_head(
-        &self,
-        bucket: BucketId,
-        key: &ObjectKey,
-    ) -> Result<Option<ObjectHead>, StoreError> {
-        self.state.record(&keys::current(bucket, key.as_bytes()))
-    }
-
-    /// Makes a new current version whose blobs are committed, and discards the one it replaces.
-    pub(super) fn replace_object(
-        &mut self,
-        bucket: BucketId,
-        key: &ObjectKey,
-        replaced: Option<&ObjectHead>,
-        mut head: ObjectHead,
-        body: &ObjectBody,
-    ) -> Result<(Stored, SizeChange), StoreError> {
-        let shrunk = match replaced {
-            Some(replaced) => self.discard_version(bucket, key, replaced)?,
-            None => SizeChange::default(),
-        };
-        head.modified_ms = self.header.clock_ms;
-        let (stored, grown) = self.store_version(bucket, key, head, body);
-        let change = SizeChange {
-            keys: shrunk.keys + grown.keys,
-            bytes: shrunk.bytes + grown.bytes,
-        };
-        Ok((stored, change))
-    }
-
-    /// Makes a new current version of the given time, where there is none, whose blobs are
-    /// committed.
-    pub(super) fn store_version(
-        &mut self,
-        bucket: BucketId,
-        key: &ObjectKey,
-        mut head: ObjectHead,
-        body: &ObjectBody,
-    ) -> (Stored, SizeChange) {
-        head.size_bytes = body.content.size_bytes();
-        head.sequence = self.next_sequence();
-        let body_key = keys::body(bucket, key.as_bytes(), head.sequence);
-        let head_key = keys::current(bucket, key.as_bytes());
-        let (body, head_bytes) = (body.to_bytes(), head.to_bytes());
-        let bytes = body_key.len() + body.len() + head_key.len() + head_bytes.len();
-        self.state.put_bytes(body_key, body);
-        self.state.put_bytes(head_key, head_bytes);
-        let stored = Stored {
-            sequence: head.sequence,
-            modified_ms: head.modified_ms,
-        };
-        let grown = SizeChange {
-            keys: 1,
-            bytes: signed(bytes),
-        };
-        (stored, grown)
-    }
-
-    /// Discards the current version, whose head the caller replaces or removes.
-    fn discard_version(
+    fn alter_body(
         &mut self,
         bucket: BucketId,
         key: &ObjectKey,
         head: &ObjectHead,
-    ) -> Result<SizeChange, StoreError> {
+        alter: impl FnOnce(&mut ObjectBody),
+    ) -> Result<(), StoreError> {
         let stored = keys::body(bucket, key.as_bytes(), head.sequence);
-        let bytes = self.state.get(&stored)?.expect("every head has a body");
-        let body: ObjectBody = decode(&stored, &bytes)?;
-        let head_key = keys::current(bucket, key.as_bytes());
-        let head_bytes = head_key.len() + head.to_bytes().len();
-        self.discard_all(body.content.blobs())?;
-        let removed = stored.len() + bytes.len() + head_bytes;
-        self.state.delete(stored);
-        Ok(SizeChange {
-            keys: -1,
-            bytes: -signed(removed),
-        })
+        let body: Option<ObjectBody> = self.state.record(&stored)?;
+        let mut body = body.expect("every head of an object has a body");
+        alter(&mut body);
+        self.state.put(stored, &body);
+        Ok(())
     }
-}
-
-fn signed(bytes: usize) -> i64 {
-    i64::try_from(bytes).expect("a record is smaller than that")
 }

@@ -2,10 +2,12 @@
 
 use super::Batch;
 use super::tablets::tablets_overlapping;
-use crate::command::{KeyOutcome, RecoverBucket, RecoverObject, RecoverTablet, SystemOutcome};
-use crate::id::{BucketId, GroupId, ObjectKey};
+use crate::command::{
+    KeyOutcome, NewBucket, RecoverBucket, RecoverObject, RecoverTablet, SystemOutcome,
+};
+use crate::id::{BucketId, GroupId};
 use crate::keys;
-use crate::record::{Bucket, Tablet, TabletPlace, TabletSize, TabletState};
+use crate::record::{Bucket, Tablet, TabletSize, TabletState, Versioning};
 use crate::store::StoreError;
 
 impl Batch<'_> {
@@ -22,18 +24,9 @@ impl Batch<'_> {
             return Ok(SystemOutcome::BucketExists { bucket });
         }
         self.header.last_bucket = self.header.last_bucket.max(id.0);
-        let bucket = Bucket {
-            id,
-            name: recover.name.clone(),
-            owner: recover.owner.clone(),
-            created_ms: recover.created_ms.min(self.header.clock_ms),
-            region: recover.region.clone(),
-            tablets: vec![TabletPlace {
-                start: ObjectKey::default(),
-                group: first_group(id, key_groups),
-                since: Default::default(),
-            }],
-        };
+        let created_ms = recover.created_ms.min(self.header.clock_ms);
+        let new = NewBucket::named(&recover.name, &recover.owner, &recover.region);
+        let bucket = new.made(id, created_ms, key_groups);
         self.put_bucket(&bucket);
         Ok(SystemOutcome::BucketCreated { bucket })
     }
@@ -66,7 +59,7 @@ impl Batch<'_> {
             Ok(tablet) => tablet,
             Err(refusal) => return Ok(refusal),
         };
-        if self.current_head(bucket, key)?.is_some() {
+        if self.newest_head(bucket, key)?.is_some() {
             return Ok(KeyOutcome::PreconditionFailed);
         }
         // However old a blob is: that no record knows it is what it is recovered for.
@@ -76,7 +69,8 @@ impl Batch<'_> {
         self.commit_blobs(bucket, key, &recover.version.body.content, &[]);
         let mut head = recover.version.head.clone();
         head.modified_ms = head.modified_ms.min(self.header.clock_ms);
-        let (stored, grown) = self.store_version(bucket, key, head, &recover.version.body);
+        let body = &recover.version.body;
+        let (stored, grown) = self.store_version(bucket, key, Versioning::Never, head, body);
         self.count(bucket, tablet, grown);
         Ok(KeyOutcome::Stored(stored))
     }

@@ -17,8 +17,8 @@ use crate::keys::{self, Family};
 use crate::limits::{PASSED_BUCKETS, SWEEP_RECORDS};
 use crate::query::RestoreState;
 use crate::record::{
-    Account, BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Garbage, ObjectBody,
-    ObjectHead, Part, RemovalRecord, Tablet, Tombstone, Upload,
+    Account, BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Document, Garbage,
+    ObjectBody, ObjectHead, Part, RemovalRecord, Tablet, Tombstone, Upload,
 };
 use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 
@@ -56,6 +56,7 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Debt => keys::parse_debt(key).is_some(),
         Family::Removal => keys::parse_removal(key).is_some(),
         Family::Bucket | Family::OwnedBucket | Family::Account => key.len() > 1,
+        Family::Document => key.len() == 10,
     };
     if !key_fits {
         return Err(malformed("the key"));
@@ -82,6 +83,7 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Account => reads::<Account>(key, value)?,
         Family::Cluster => reads::<ClusterRecord>(key, value)?,
         Family::Change => reads::<Change>(key, value)?,
+        Family::Document => reads::<Document>(key, value)?,
     }
     Ok(family)
 }

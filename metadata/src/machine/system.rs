@@ -1,15 +1,14 @@
-//! The control group: the cluster's id and layout, accounts, buckets.
+//! The control group: the cluster's id and layout, accounts, and what becomes of its commands.
 
 use minicbor::{Decode, Encode};
 use riquet_cluster::layout::Layout;
 
 use super::Batch;
-use super::recovery::first_group;
 use crate::codec::Record;
 use crate::command::{SystemCommand, SystemOutcome};
-use crate::id::{BucketId, ChangeId, ClusterId, ObjectKey};
+use crate::id::ClusterId;
 use crate::keys;
-use crate::record::{Account, Bucket, TabletPlace};
+use crate::record::Account;
 use crate::store::StoreError;
 
 /// What bootstrap fixes, and the layout.
@@ -65,11 +64,10 @@ impl Batch<'_> {
                 self.state.delete(keys::account(access_key));
                 Ok(SystemOutcome::AccountDeleted)
             }
-            SystemCommand::CreateBucket {
-                name,
-                owner,
-                region,
-            } => self.create_bucket(present.key_groups, name, owner, region),
+            SystemCommand::CreateBucket(new) => self.create_bucket(present.key_groups, new),
+            SystemCommand::ConfigureBucket { bucket, change } => {
+                self.configure_bucket(*bucket, change)
+            }
             SystemCommand::BeginChange { bucket, kind } => {
                 self.begin_change(present.key_groups, *bucket, kind)
             }
@@ -108,45 +106,5 @@ impl Batch<'_> {
         };
         self.state.put(keys::cluster(), &record);
         SystemOutcome::LayoutStored
-    }
-
-    fn create_bucket(
-        &mut self,
-        key_groups: u32,
-        name: &str,
-        owner: &str,
-        region: &str,
-    ) -> Result<SystemOutcome, StoreError> {
-        if let Some(bucket) = self.state.record::<Bucket>(&keys::bucket(name))? {
-            return Ok(SystemOutcome::BucketExists { bucket });
-        }
-        self.header.last_bucket += 1;
-        let id = BucketId(self.header.last_bucket);
-        let bucket = Bucket {
-            id,
-            name: name.to_owned(),
-            owner: owner.to_owned(),
-            created_ms: self.header.clock_ms,
-            region: region.to_owned(),
-            tablets: vec![TabletPlace {
-                start: ObjectKey::default(),
-                group: first_group(id, key_groups),
-                since: ChangeId::default(),
-            }],
-        };
-        self.put_bucket(&bucket);
-        Ok(SystemOutcome::BucketCreated { bucket })
-    }
-
-    /// Stores a bucket under its name, its number and its owner.
-    pub(super) fn put_bucket(&mut self, bucket: &Bucket) {
-        let Bucket {
-            id, name, owner, ..
-        } = bucket;
-        self.state.put(keys::bucket(name), bucket);
-        self.state
-            .put_bytes(keys::bucket_name(*id), name.as_bytes().to_vec());
-        self.state
-            .put_bytes(keys::owned_bucket(owner, name), Vec::new());
     }
 }

@@ -7,6 +7,8 @@
 //! thought dead, do no harm. Records of tablets that moved away or were sealed stay, so that late
 //! writes, late openings and late steps meet them.
 
+use std::ops::{Add, AddAssign};
+
 use super::Batch;
 use crate::command::{KeyOutcome, TabletStep};
 use crate::id::{BucketId, ChangeId, ObjectKey};
@@ -254,8 +256,24 @@ impl Batch<'_> {
 /// What a write does to the size of its tablet.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SizeChange {
-    /// Objects more, or fewer.
+    /// Objects more, or fewer; older versions don't count.
     pub(super) keys: i64,
     /// Bytes of their records more, or fewer.
     pub(super) bytes: i64,
+}
+
+impl AddAssign for SizeChange {
+    fn add_assign(&mut self, other: Self) {
+        self.keys += other.keys;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Add for SizeChange {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
+    }
 }

@@ -260,7 +260,8 @@ impl Batch<'_> {
             if family == Family::Current as u8 {
                 size.keys += 1;
             }
-            if family == Family::Current as u8 || family == Family::Body as u8 {
+            let counts = [Family::Current, Family::Version, Family::Body];
+            if counts.into_iter().any(|counted| counted as u8 == family) {
                 size.bytes += (key.len() + value.len()) as u64;
             }
             self.state.put_bytes(key.clone(), value.clone());

@@ -8,7 +8,9 @@ use crate::keys::{self, end_of};
 use crate::limits::{
     COMPLETED_UPLOAD_MS, COMPLETED_UPLOADS, EVICTIONS_PER_COMMAND, PART_MIN_BYTES, PARTS,
 };
-use crate::record::{CompletedUpload, Content, ObjectBody, ObjectHead, Part, Upload};
+use crate::record::{
+    CompletedUpload, Content, ObjectBody, ObjectHead, ObjectVersion, Part, Upload, VersionName,
+};
 use crate::store::{Reader, StoreError, decode, scan};
 
 impl Batch<'_> {
@@ -93,9 +95,12 @@ impl Batch<'_> {
             Ok(chosen) => chosen,
             Err(refusal) => return Ok(refusal),
         };
-        let current = self.current_head(bucket, &complete.key)?;
-        if let Some(refusal) = complete.preconditions.refuse_store(current.as_ref()) {
+        let newest = self.newest_head(bucket, &complete.key)?;
+        if let Some(refusal) = complete.preconditions.refuse_store(newest.as_ref()) {
             return Ok(refusal);
+        }
+        if self.replaces_locked(bucket, &complete.key, newest.as_ref(), complete.versioning)? {
+            return Ok(KeyOutcome::Locked);
         }
         // Parts are in ascending order, and so are the chosen ones.
         let mut left_out = Vec::new();
@@ -114,21 +119,22 @@ impl Batch<'_> {
             headers: upload.headers,
             user_metadata: upload.user_metadata,
             checksums: complete.checksums.clone(),
+            tags: upload.tags,
+            acl: upload.acl,
         };
+        let proposed =
+            ObjectVersion::proposed(complete.etag, upload.storage_class, upload.owner, body);
         let head = ObjectHead {
-            sequence: 0,
-            modified_ms: 0,
-            etag: complete.etag,
-            size_bytes: body.content.size_bytes(),
-            storage_class: upload.storage_class,
-            owner: upload.owner,
-            checksum_algorithms: body.checksums.iter().map(|c| c.algorithm).collect(),
-            checksum_kind: body.checksums.first().map(|c| c.kind),
-            delete_marker: false,
-            version: None,
+            lock: upload.lock,
+            ..proposed.head
         };
-        let (stored, grown) =
-            self.replace_object(bucket, &complete.key, current.as_ref(), head, &body)?;
+        let (stored, grown) = self.replace_object(
+            bucket,
+            &complete.key,
+            newest.as_ref(),
+            complete.versioning,
+            (head, &proposed.body),
+        )?;
         self.count(bucket, tablet, grown);
         self.remember_completed(bucket, complete, stored)?;
         Ok(completed(complete.etag, stored, &complete.checksums))
@@ -187,6 +193,7 @@ impl Batch<'_> {
                 let stored = Stored {
                     sequence: done.sequence,
                     modified_ms: done.modified_ms,
+                    version: done.version.map_or(VersionName::Null, VersionName::Kept),
                 };
                 completed(done.etag, stored, &done.checksums)
             }
@@ -206,6 +213,10 @@ impl Batch<'_> {
             sequence: stored.sequence,
             modified_ms: stored.modified_ms,
             checksums: complete.checksums.clone(),
+            version: match stored.version {
+                VersionName::Null => None,
+                VersionName::Kept(version) => Some(version),
+            },
         };
         self.state.put(keys::completed(complete.upload), &record);
         self.state.put_bytes(

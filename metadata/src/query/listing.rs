@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::id::{ObjectKey, UploadId};
 use crate::keys::after_prefix;
-use crate::record::{ObjectHead, Upload};
+use crate::record::{ObjectHead, Upload, VersionName};
 
 /// Where a listing begins.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -15,6 +15,9 @@ pub enum ListStart {
     /// After every key that begins so.
     #[n(1)]
     AfterPrefix(#[n(0)] ObjectKey),
+    /// After this version of this key; only where versions are listed.
+    #[n(2)]
+    AfterVersion(#[n(0)] ObjectKey, #[n(1)] VersionName),
 }
 
 /// What to list.
@@ -58,6 +61,7 @@ impl ListStart {
         match self {
             Self::AfterKey(key) => Some(key_after(key)),
             Self::AfterPrefix(prefix) => after_prefix(prefix.as_bytes()).map(ObjectKey::from),
+            Self::AfterVersion(key, _) => Some(key.clone()),
         }
     }
 }
@@ -94,6 +98,9 @@ pub struct ListedObject {
     /// What is shown of it.
     #[n(1)]
     pub head: ObjectHead,
+    /// Whether it is the newest version of its key.
+    #[n(2)]
+    pub is_latest: bool,
 }
 
 /// A page of a listing of objects or versions.

@@ -563,6 +563,7 @@ fn a_site_that_is_cut_off_answers_nothing_it_can_not_prove() {
             let query = Query::Keys(crate::query::KeyQuery::GetObject {
                 bucket: bucket.id,
                 key: "key-00000".into(),
+                version: None,
             });
             match node.host.query(group, query).await {
                 Err(ReplicaError::NotLeader(_) | ReplicaError::Unavailable) => {}
@@ -766,6 +767,7 @@ impl Cluster {
             let query = Query::Keys(crate::query::KeyQuery::GetObject {
                 bucket: bucket.id,
                 key: "key-00000".into(),
+                version: None,
             });
             match node.host.query(group, query).await {
                 Err(ReplicaError::NotLeader(_) | ReplicaError::Unavailable) => {}

@@ -9,13 +9,15 @@
 use crate::codec::CodecError;
 use crate::id::{BucketId, ObjectKey, UploadId};
 use crate::keys::{self, Family, after_prefix, end_of};
-use crate::machine::tablet_of;
+use crate::machine::{newest_version, tablet_of, version_named};
 use crate::query::{
     KeyAnswer, ListPage, ListStart, ListedObject, ListedUpload, RangeListing, UploadPage,
     UploadStart,
 };
+use crate::record::{ObjectHead, VersionName};
 use crate::store::{Cursor, Reader, StoreError, damaged, decode};
 
+use super::merged::MergedCursor;
 use super::{following, page, readable, refusal};
 
 /// What a walk looks for, and where.
@@ -24,6 +26,8 @@ struct Walk<'a> {
     family: Family,
     bucket: BucketId,
     list: &'a RangeListing,
+    /// Whether the entries are all versions, as [`MergedCursor`] shows them.
+    is_merged: bool,
     /// The end of the tablets that the walk is known to be in; none: the bucket's end.
     until: Option<ObjectKey>,
     /// The same as a stored key.
@@ -60,7 +64,10 @@ impl Walk<'_> {
             return Ok((items, End::All));
         }
         let end = end_of(&self.stored(self.list.prefix.as_bytes()));
-        let mut cursor = self.view.cursor(&end);
+        let mut cursor: Box<dyn Cursor + '_> = match self.is_merged {
+            true => Box::new(MergedCursor::new(self.view, &end)),
+            false => self.view.cursor(&end),
+        };
         cursor.seek(start)?;
         while let Some((stored, value)) = cursor.entry()
             && stored < end.as_slice()
@@ -199,6 +206,7 @@ fn walk<'a>(
                 family,
                 bucket,
                 list,
+                is_merged: family == Family::Version,
                 until: None,
                 limit: None,
             };
@@ -239,12 +247,93 @@ pub(super) fn objects(
             Item::Entry { key, stored, value } => page.objects.push(ListedObject {
                 key: key.into(),
                 head: decode(&stored, &value)?,
+                is_latest: true,
             }),
             Item::Prefix(prefix) => page.prefixes.push(prefix.into()),
         }
     }
     let rest = rest(end);
     Ok(KeyAnswer::Objects { page, rest })
+}
+
+/// A page of versions; of the first key only those after `after`.
+pub(super) fn versions(
+    view: &dyn Reader,
+    bucket: BucketId,
+    list: &RangeListing,
+    after: Option<VersionName>,
+) -> Result<KeyAnswer, StoreError> {
+    let family = Family::Version;
+    let mut walk = match walk(view, family, bucket, list)? {
+        Ok(walk) => walk,
+        Err(refusal) => return Ok(refusal),
+    };
+    let mut start = first(family, bucket, list);
+    if let Some(after) = after {
+        start = start.max(after_version(view, bucket, &list.from, after)?);
+    }
+    let (items, end) = walk.run(&start)?;
+    let mut page = ListPage::default();
+    for item in items {
+        match item {
+            Item::Entry { key, stored, value } => {
+                let (key, head) = (ObjectKey::from(key), decode(&stored, &value)?);
+                let is_latest =
+                    MergedCursor::is_object(&stored) || hides(view, bucket, &key, &head)?;
+                page.next = Some(ListStart::AfterVersion(key.clone(), head.name()));
+                page.objects.push(ListedObject {
+                    key,
+                    head,
+                    is_latest,
+                });
+            }
+            Item::Prefix(prefix) => {
+                page.next = Some(ListStart::AfterPrefix(ObjectKey::from(prefix.as_slice())));
+                page.prefixes.push(prefix.into());
+            }
+        }
+    }
+    if end != End::More {
+        page.next = None;
+    }
+    let rest = rest(end);
+    Ok(KeyAnswer::Objects { page, rest })
+}
+
+/// Whether a version is the delete marker behind which its key is hidden.
+fn hides(
+    view: &dyn Reader,
+    bucket: BucketId,
+    key: &ObjectKey,
+    head: &ObjectHead,
+) -> Result<bool, StoreError> {
+    if !head.delete_marker {
+        return Ok(false);
+    }
+    let newest = newest_version(view, bucket, key)?;
+    Ok(newest.is_some_and(|newest| newest.sequence == head.sequence))
+}
+
+/// Behind a version of a key, which may be gone by now. Behind all of them, where it is the null
+/// version and nobody knows any more where that was.
+fn after_version(
+    view: &dyn Reader,
+    bucket: BucketId,
+    key: &ObjectKey,
+    after: VersionName,
+) -> Result<Vec<u8>, StoreError> {
+    let sequence = match after {
+        VersionName::Kept(id) => id.sequence,
+        VersionName::Null => {
+            let newest = newest_version(view, bucket, key)?;
+            let null = match newest {
+                Some(newest) => version_named(view, bucket, key, &newest, after)?,
+                None => None,
+            };
+            null.map_or(0, |null| null.sequence)
+        }
+    };
+    Ok(following(keys::version(bucket, key.as_bytes(), sequence)))
 }
 
 /// A page of uploads in progress; of the first key only those after `after`.

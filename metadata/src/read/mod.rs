@@ -2,17 +2,21 @@
 
 mod blobs;
 mod list;
+mod merged;
 mod tablets;
 
 use crate::id::{BucketId, GroupId, ObjectKey, UploadId};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{PAGE_ITEMS, PARTS};
-use crate::machine::{ClusterRecord, bucket_of, read_header, restore_state, tablet_of};
+use crate::machine::{
+    ClusterRecord, bucket_of, newest_version, read_header, restore_state, tablet_of, version_named,
+};
 use crate::query::{
     Answer, ClusterState, KeyAnswer, KeyQuery, PartPage, Query, SystemAnswer, SystemQuery,
 };
 use crate::record::{
-    Account, BlobRecord, Change, ObjectHead, ObjectVersion, Tablet, TabletState, Upload,
+    Account, BlobRecord, Change, Content, ObjectBody, ObjectVersion, Tablet, TabletState, Upload,
+    VersionName,
 };
 use crate::store::{Reader, StoreError, decode, get, scan};
 
@@ -55,6 +59,9 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
         SystemQuery::Accounts { after, max } => accounts(view, after.as_deref(), page(*max))?,
         SystemQuery::Change { bucket } => {
             SystemAnswer::Change(get(view, &keys::change(*bucket))?.map(Box::new))
+        }
+        SystemQuery::Document { bucket, kind } => {
+            SystemAnswer::Document(get(view, &keys::document(*bucket, *kind))?)
         }
         SystemQuery::Changes { after, max } => changes(view, *after, page(*max))?,
         // The service waits; the answer is the same.
@@ -155,7 +162,7 @@ fn following(mut key: Vec<u8>) -> Vec<u8> {
 
 fn keys_query(view: &dyn Reader, query: &KeyQuery) -> Result<KeyAnswer, StoreError> {
     let key = match query {
-        KeyQuery::GetObject { bucket, key }
+        KeyQuery::GetObject { bucket, key, .. }
         | KeyQuery::GetUpload { bucket, key, .. }
         | KeyQuery::ListParts { bucket, key, .. } => Some((*bucket, key.as_bytes())),
         // A listing finds its tablets as it goes; the others do not mind.
@@ -168,11 +175,17 @@ fn keys_query(view: &dyn Reader, query: &KeyQuery) -> Result<KeyAnswer, StoreErr
         }
     }
     Ok(match query {
-        KeyQuery::GetObject { bucket, key } => KeyAnswer::Object(object(view, *bucket, key)?),
-        // Without versioning a bucket's versions are its current objects.
-        KeyQuery::ListObjects { bucket, list } | KeyQuery::ListVersions { bucket, list } => {
-            list::objects(view, *bucket, list)?
-        }
+        KeyQuery::GetObject {
+            bucket,
+            key,
+            version,
+        } => KeyAnswer::Object(object(view, *bucket, key, *version)?),
+        KeyQuery::ListObjects { bucket, list } => list::objects(view, *bucket, list)?,
+        KeyQuery::ListVersions {
+            bucket,
+            list,
+            after,
+        } => list::versions(view, *bucket, list, *after)?,
         KeyQuery::ListUploads {
             bucket,
             list,
@@ -255,12 +268,21 @@ fn object(
     view: &dyn Reader,
     bucket: BucketId,
     key: &ObjectKey,
+    version: Option<VersionName>,
 ) -> Result<Option<Box<ObjectVersion>>, StoreError> {
-    let Some(head) = get::<ObjectHead>(view, &keys::current(bucket, key.as_bytes()))? else {
+    let mut head = newest_version(view, bucket, key)?;
+    if let (Some(newest), Some(version)) = (&head, version) {
+        head = version_named(view, bucket, key, newest, version)?;
+    }
+    let Some(head) = head else {
         return Ok(None);
     };
-    let body = get(view, &keys::body(bucket, key.as_bytes(), head.sequence))?;
-    let body = body.expect("every head has a body");
+    let body = if head.delete_marker {
+        ObjectBody::of(Content::empty())
+    } else {
+        let body = get(view, &keys::body(bucket, key.as_bytes(), head.sequence))?;
+        body.expect("every head of an object has a body")
+    };
     Ok(Some(Box::new(ObjectVersion { head, body })))
 }
 

@@ -17,6 +17,9 @@ use crate::name::{BucketName, ObjectKey};
 /// The most bytes of a CreateBucket body: room for a configuration with tags.
 const CREATE_BUCKET_BYTES_MAX: usize = 64 << 10;
 
+/// The most bytes of a document that is one setting, such as a bucket's versioning.
+const SETTING_BYTES_MAX: usize = 64 << 10;
+
 /// The most bytes of a DeleteObjects body: 1000 keys of 1024 bytes, each byte escaped in five.
 const DELETE_OBJECTS_BYTES_MAX: usize = 6 << 20;
 
@@ -150,6 +153,9 @@ impl Route {
             OperationName::PutObject | OperationName::UploadPart => BodyKind::Stream,
             OperationName::CreateBucket => document(CREATE_BUCKET_BYTES_MAX),
             OperationName::DeleteObjects => document(DELETE_OBJECTS_BYTES_MAX),
+            OperationName::PutBucketTagging
+            | OperationName::PutBucketVersioning
+            | OperationName::PutObjectTagging => document(SETTING_BYTES_MAX),
             OperationName::CompleteMultipartUpload => BodyKind::Xml {
                 limit_bytes: COMPLETE_UPLOAD_BYTES_MAX,
                 purpose: Purpose::CompleteMultipart,

@@ -67,6 +67,15 @@ impl CreateBucketInput {
     }
 }
 
+/// The input of the operations that configure a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketConfiguration<T> {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// Its configuration from now on.
+    pub configuration: T,
+}
+
 /// The input of the operations that take a bucket and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketInput {

@@ -6,8 +6,10 @@ use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
 use super::multipart::{UploadTarget, checksum_algorithm};
 use super::object::VersionId;
+use super::tagging::new_tags;
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::conditions::{ReadConditions, WriteCondition};
+use crate::config::tagging::TagSet;
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::{BucketName, ObjectKey};
 use crate::operation::query::percent_decode;
@@ -74,6 +76,15 @@ pub enum CopyMetadata {
     Replace(ObjectHeaders),
 }
 
+/// Where the copy's tags come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyTags {
+    /// From the source.
+    Copy,
+    /// From the request.
+    Replace(TagSet),
+}
+
 /// The input of CopyObject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyObjectInput {
@@ -87,6 +98,8 @@ pub struct CopyObjectInput {
     pub source_conditions: ReadConditions,
     /// Where the copy's headers and metadata come from.
     pub metadata: CopyMetadata,
+    /// Where the copy's tags come from.
+    pub tags: CopyTags,
     /// The copy's storage class.
     pub storage_class: StorageClass,
     /// The checksum the copy is to have, where the client wants another than the source's.
@@ -102,8 +115,10 @@ impl CopyObjectInput {
             Directive::Copy => CopyMetadata::Copy,
             Directive::Replace => CopyMetadata::Replace(ObjectHeaders::parse(fields)?),
         };
-        // Tags do not exist here, so either way to treat them is fulfilled by doing nothing.
-        directive(fields, "x-amz-tagging-directive")?;
+        let tags = match directive(fields, "x-amz-tagging-directive")? {
+            Directive::Copy => CopyTags::Copy,
+            Directive::Replace => CopyTags::Replace(new_tags(fields)?),
+        };
         let storage_class = StorageClass::requested(fields)?;
         let checksum_algorithm = checksum_algorithm(fields)?;
         let onto_itself = source.bucket == target.bucket && source.key == target.key;
@@ -124,6 +139,7 @@ impl CopyObjectInput {
             source,
             source_conditions: copy_source_conditions(fields)?,
             metadata,
+            tags,
             storage_class: storage_class.unwrap_or_default(),
             checksum_algorithm,
             condition: write_condition(fields)?,

@@ -182,6 +182,15 @@ impl ListObjectsV2Input {
     }
 }
 
+/// A place between two entries of a listing of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionPosition {
+    /// Behind every version of what the position names.
+    After(ListPosition),
+    /// Behind this version of this key.
+    AfterVersion(String, VersionId),
+}
+
 /// The input of ListObjectVersions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListObjectVersionsInput {
@@ -214,12 +223,14 @@ impl ListObjectVersionsInput {
         })
     }
 
-    /// Where the page begins, as each key has one version.
+    /// Where the page begins.
     #[must_use]
-    pub fn start(&self) -> Option<ListPosition> {
-        self.key_marker
-            .as_deref()
-            .map(|marker| self.list.position_of_marker(marker))
+    pub fn start(&self) -> Option<VersionPosition> {
+        let marker = self.key_marker.as_deref()?;
+        Some(match &self.version_id_marker {
+            Some(version) => VersionPosition::AfterVersion(marker.to_owned(), version.clone()),
+            None => VersionPosition::After(self.list.position_of_marker(marker)),
+        })
     }
 }
 

@@ -9,18 +9,21 @@ mod headers;
 mod list;
 mod multipart;
 mod object;
+mod tagging;
 mod unsupported;
 
 use http::HeaderMap;
 
-pub use bucket::{BUCKETS_PER_PAGE_MAX, BucketInput, CreateBucketInput, ListBucketsInput};
-pub use copy::{CopyMetadata, CopyObjectInput, CopySource, UploadPartCopyInput};
+pub use bucket::{
+    BUCKETS_PER_PAGE_MAX, BucketConfiguration, BucketInput, CreateBucketInput, ListBucketsInput,
+};
+pub use copy::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, UploadPartCopyInput};
 pub use headers::{
     ObjectHeaders, StorageClass, USER_METADATA_BYTES_MAX, USER_METADATA_PREFIX, UserMetadata,
 };
 pub use list::{
     EncodingType, KEYS_PER_PAGE_MAX, ListCommon, ListMultipartUploadsInput,
-    ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPosition,
+    ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPosition, VersionPosition,
 };
 pub use multipart::{
     CompleteMultipartUploadInput, CompletedPart, CreateMultipartUploadInput, ListPartsInput,
@@ -31,7 +34,10 @@ pub use object::{
     ObjectInput, ObjectToDelete, PART_NUMBER_MAX, PutObjectInput, ResponseOverrides, Selection,
     VersionId,
 };
+pub use tagging::PutObjectTaggingInput;
 
+use crate::config::tagging::{TagSet, Tagged};
+use crate::config::versioning::VersioningStatus;
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::{BucketName, ObjectKey};
 use crate::operation::{OperationName, Route, Status};
@@ -106,6 +112,17 @@ fn bucket_input(request: Request<'_>) -> Result<BucketInput> {
     })
 }
 
+/// Reads what a bucket is to be configured with.
+fn bucket_configuration<T>(
+    request: Request<'_>,
+    parse: impl FnOnce(&[u8]) -> Result<T>,
+) -> Result<BucketConfiguration<T>> {
+    Ok(BucketConfiguration {
+        bucket: request.bucket(),
+        configuration: parse(request.body)?,
+    })
+}
+
 operations! {
     AbortMultipartUpload(UploadInput) = |r| UploadInput::parse(r.target(), r.fields);
     CompleteMultipartUpload(Box<CompleteMultipartUploadInput>) =
@@ -116,14 +133,18 @@ operations! {
     CreateMultipartUpload(Box<CreateMultipartUploadInput>) =
         |r| CreateMultipartUploadInput::parse(r.target(), r.fields).map(Box::new);
     DeleteBucket(BucketInput) = bucket_input;
+    DeleteBucketTagging(BucketInput) = bucket_input;
     DeleteObject(DeleteObjectInput) = |r| DeleteObjectInput::parse(r.target(), r.fields);
     DeleteObjects(DeleteObjectsInput) =
         |r| DeleteObjectsInput::parse(r.bucket(), r.fields.headers, r.body);
+    DeleteObjectTagging(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
     GetBucketAcl(BucketInput) = bucket_input;
     GetBucketLocation(BucketInput) = bucket_input;
+    GetBucketTagging(BucketInput) = bucket_input;
     GetBucketVersioning(BucketInput) = bucket_input;
     GetObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
     GetObjectAcl(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
+    GetObjectTagging(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
     HeadBucket(BucketInput) = bucket_input;
     HeadObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
     ListBuckets(ListBucketsInput) = |r| ListBucketsInput::parse(r.fields);
@@ -134,7 +155,13 @@ operations! {
     ListObjects(ListObjectsInput) = |r| ListObjectsInput::parse(r.bucket(), r.fields);
     ListObjectsV2(ListObjectsV2Input) = |r| ListObjectsV2Input::parse(r.bucket(), r.fields);
     ListParts(ListPartsInput) = |r| ListPartsInput::parse(r.target(), r.fields);
+    PutBucketTagging(BucketConfiguration<TagSet>) =
+        |r| bucket_configuration(r, |body| TagSet::parse(body, Tagged::Bucket));
+    PutBucketVersioning(BucketConfiguration<VersioningStatus>) =
+        |r| bucket_configuration(r, VersioningStatus::parse);
     PutObject(Box<PutObjectInput>) = |r| PutObjectInput::parse(r.target(), r.fields).map(Box::new);
+    PutObjectTagging(PutObjectTaggingInput) =
+        |r| PutObjectTaggingInput::parse(r.target(), r.fields, r.body);
     UploadPart(UploadPartInput) = |r| UploadPartInput::parse(r.target(), r.fields);
     UploadPartCopy(Box<UploadPartCopyInput>) =
         |r| UploadPartCopyInput::parse(r.target(), r.fields).map(Box::new);

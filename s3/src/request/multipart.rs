@@ -5,8 +5,10 @@ use super::conditions::write_condition;
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
 use super::object::{PART_NUMBER_MAX, parse_part_number};
+use super::tagging::new_tags;
 use crate::body::checksum::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::conditions::WriteCondition;
+use crate::config::tagging::TagSet;
 use crate::error::{Error, ErrorCode, Result};
 use crate::etag::ETag;
 use crate::name::{BucketName, ObjectKey};
@@ -24,6 +26,8 @@ pub struct CreateMultipartUploadInput {
     pub key: ObjectKey,
     /// What is stored with the bytes.
     pub headers: ObjectHeaders,
+    /// The object's tags.
+    pub tags: TagSet,
     /// The storage class.
     pub storage_class: StorageClass,
     /// The checksum the object is to have.
@@ -45,6 +49,7 @@ impl CreateMultipartUploadInput {
             bucket: target.bucket,
             key: target.key,
             headers: ObjectHeaders::parse(fields)?,
+            tags: new_tags(fields)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
             checksum: MultipartChecksum::requested(fields)?,
         })

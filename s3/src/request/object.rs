@@ -6,8 +6,10 @@ use super::Target;
 use super::conditions::{read_conditions, write_condition};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
+use super::tagging::new_tags;
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::conditions::{ReadConditions, WriteCondition};
+use crate::config::tagging::TagSet;
 use crate::error::{Error, ErrorCode, Result};
 use crate::etag::ETagMatch;
 use crate::name::{BucketName, ObjectKey};
@@ -23,9 +25,9 @@ pub const DELETE_KEYS_MAX: usize = 1000;
 /// A version as a client names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionId {
-    /// `null`: the version of objects in a bucket without versioning.
+    /// `null`: the version that was written while its bucket kept none.
     Null,
-    /// Any other name. No object here has one.
+    /// Any other name, which the store gave or didn't.
     Other(String),
 }
 
@@ -93,6 +95,8 @@ pub struct PutObjectInput {
     pub key: ObjectKey,
     /// What is stored with the bytes.
     pub headers: ObjectHeaders,
+    /// Its tags.
+    pub tags: TagSet,
     /// The storage class.
     pub storage_class: StorageClass,
     /// What must hold of the object there is now.
@@ -112,6 +116,7 @@ impl PutObjectInput {
             bucket: target.bucket,
             key: target.key,
             headers: ObjectHeaders::parse(fields)?,
+            tags: new_tags(fields)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
             condition: write_condition(fields)?,
         })

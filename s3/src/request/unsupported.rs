@@ -15,11 +15,10 @@ const REFUSED_PREFIXES: [&str; 5] = [
 ];
 
 /// Header names that are refused whatever their value.
-const REFUSED: [&str; 7] = [
+const REFUSED: [&str; 6] = [
     "x-amz-expected-bucket-owner",
     "x-amz-mfa",
     "x-amz-source-expected-bucket-owner",
-    "x-amz-tagging",
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
     "x-amz-rename-source",
@@ -113,7 +112,6 @@ mod tests {
             ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-copy-source-server-side-encryption-customer-key", "k"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
-            ("x-amz-tagging", "a"),
             ("x-amz-acl", "public-read"),
             ("x-amz-grant-read", "id"),
             ("x-amz-website-redirect-location", "/x"),

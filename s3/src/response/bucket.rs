@@ -120,15 +120,18 @@ impl GetBucketLocationOutput {
     }
 }
 
-/// The answer of GetBucketVersioning for a bucket whose versioning was never set.
-#[derive(Debug, Clone, Copy)]
-pub struct GetBucketVersioningOutput;
+/// The answer of the operations that show a configuration: its document.
+#[derive(Debug, Clone)]
+pub struct ConfigurationOutput {
+    /// The XML document.
+    pub document: Bytes,
+}
 
-impl GetBucketVersioningOutput {
+impl ConfigurationOutput {
     /// The answer.
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
-        xml::ok(XmlWriter::document("VersioningConfiguration", |_| {}))
+        xml::ok(self.document)
     }
 }
 

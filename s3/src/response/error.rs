@@ -31,6 +31,11 @@ pub fn render(error: &Error, context: &ErrorContext<'_>) -> Response<Bytes> {
         *response.status_mut() = error.status();
         response
     };
+    for (name, value) in error.headers() {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
     if let Some(range) = unsatisfied_range(error) {
         response.headers_mut().insert(CONTENT_RANGE, range);
     }

@@ -9,7 +9,7 @@ use crate::body::checksum::Checksum;
 use crate::etag::ETag;
 use crate::request::{
     EncodingType, ListCommon, ListMultipartUploadsInput, ListObjectVersionsInput, ListObjectsInput,
-    ListObjectsV2Input, ListPosition, MultipartChecksum, StorageClass,
+    ListObjectsV2Input, ListPosition, MultipartChecksum, StorageClass, VersionId, VersionPosition,
 };
 use crate::time::to_iso8601;
 use crate::xml::write::{self as xml, XmlWriter};
@@ -168,19 +168,65 @@ impl ListObjectsV2Output {
     }
 }
 
-/// The answer of ListObjectVersions where each key has its `null` version alone.
+/// A version in a listing.
+#[derive(Debug, Clone)]
+pub struct VersionEntry {
+    /// Its name.
+    pub version_id: VersionId,
+    /// Whether it is the newest of its key.
+    pub is_latest: bool,
+    /// What it is.
+    pub kind: VersionKind,
+}
+
+/// What a version is.
+#[derive(Debug, Clone)]
+pub enum VersionKind {
+    /// An object.
+    Object(ObjectEntry),
+    /// A marker that hides the older ones.
+    DeleteMarker {
+        /// The key.
+        key: String,
+        /// When it was made.
+        last_modified: Timestamp,
+    },
+}
+
+impl VersionEntry {
+    fn write(&self, writer: &mut XmlWriter, encoding: Option<EncodingType>, owner: &Owner) {
+        let (element, key) = match &self.kind {
+            VersionKind::Object(object) => ("Version", &object.key),
+            VersionKind::DeleteMarker { key, .. } => ("DeleteMarker", key),
+        };
+        writer.element(element, |writer| {
+            writer.key("Key", key, encoding);
+            writer.text("VersionId", self.version_id.as_str());
+            writer.text("IsLatest", if self.is_latest { "true" } else { "false" });
+            match &self.kind {
+                VersionKind::Object(object) => object.write(writer),
+                VersionKind::DeleteMarker { last_modified, .. } => {
+                    writer.text("LastModified", &to_iso8601(*last_modified));
+                }
+            }
+            writer.owner("Owner", owner);
+        });
+    }
+}
+
+/// The answer of ListObjectVersions.
 #[derive(Debug, Clone)]
 pub struct ListObjectVersionsOutput {
     /// What was asked for.
     pub input: ListObjectVersionsInput,
     /// The owner of every entry.
     pub owner: Owner,
-    /// The versions, in order of key.
-    pub versions: Vec<ObjectEntry>,
+    /// The versions and delete markers, in order of key, the newest first.
+    pub versions: Vec<VersionEntry>,
     /// The common prefixes, in order.
     pub common_prefixes: Vec<String>,
     /// Where the next page begins, if there is one.
-    pub next: Option<ListPosition>,
+    pub next: Option<VersionPosition>,
 }
 
 impl ListObjectVersionsOutput {
@@ -202,20 +248,16 @@ impl ListObjectVersionsOutput {
             let version_id_marker = version_id_marker.as_ref().map_or("", |id| id.as_str());
             writer.text("VersionIdMarker", version_id_marker);
             if let Some(next) = &self.next {
-                writer.key("NextKeyMarker", marker_text(next), list.encoding);
-                if let ListPosition::AfterKey(_) = next {
-                    writer.text("NextVersionIdMarker", "null");
-                }
+                let (key, version_id) = match next {
+                    VersionPosition::After(position) => (marker_text(position), None),
+                    VersionPosition::AfterVersion(key, id) => (key.as_str(), Some(id.as_str())),
+                };
+                writer.key("NextKeyMarker", key, list.encoding);
+                writer.optional("NextVersionIdMarker", version_id);
             }
             write_common(writer, list, "MaxKeys", self.next.is_some());
             for entry in &self.versions {
-                writer.element("Version", |writer| {
-                    writer.key("Key", &entry.key, list.encoding);
-                    writer.text("VersionId", "null");
-                    writer.text("IsLatest", "true");
-                    entry.write(writer);
-                    writer.owner("Owner", &self.owner);
-                });
+                entry.write(writer, list.encoding, &self.owner);
             }
             write_common_prefixes(writer, list, &self.common_prefixes);
         }))
@@ -390,21 +432,42 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_null_and_latest() {
+    fn versions_and_markers_are_listed() {
+        let newer = VersionId::Other("v2".to_owned());
+        let marker = VersionEntry {
+            version_id: newer.clone(),
+            is_latest: true,
+            kind: VersionKind::DeleteMarker {
+                key: "p a".to_owned(),
+                last_modified: from_unix_ms(0),
+            },
+        };
+        let object = VersionEntry {
+            version_id: VersionId::Null,
+            is_latest: false,
+            kind: VersionKind::Object(entry()),
+        };
         let output = ListObjectVersionsOutput {
             input: ListObjectVersionsInput {
                 list: common(None),
-                key_marker: None,
-                version_id_marker: None,
+                key_marker: Some("p".to_owned()),
+                version_id_marker: Some(VersionId::Null),
             },
             owner: owner(),
-            versions: vec![entry()],
+            versions: vec![marker, object],
             common_prefixes: vec![],
-            next: Some(ListPosition::AfterKey("p \u{1}".to_owned())),
+            next: Some(VersionPosition::AfterVersion("p a".to_owned(), newer)),
         };
         let body = body(output.into_response());
-        assert!(body.contains("<VersionId>null</VersionId><IsLatest>true</IsLatest>"));
-        assert!(body.contains("<NextVersionIdMarker>null</NextVersionIdMarker>"));
+        for piece in [
+            "<DeleteMarker><Key>p a</Key><VersionId>v2</VersionId><IsLatest>true</IsLatest>\
+             <LastModified>1970-01-01T00:00:00.000Z</LastModified><Owner>",
+            "<VersionId>null</VersionId><IsLatest>false</IsLatest>",
+            "<VersionIdMarker>null</VersionIdMarker>",
+            "<NextKeyMarker>p a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>",
+        ] {
+            assert!(body.contains(piece), "{piece} in {body}");
+        }
     }
 
     #[test]

@@ -14,20 +14,21 @@ use http::{HeaderValue, Response};
 use jiff::Timestamp;
 
 pub use bucket::{
-    AclOutput, BucketEntry, CreateBucketOutput, GetBucketLocationOutput, GetBucketVersioningOutput,
+    AclOutput, BucketEntry, ConfigurationOutput, CreateBucketOutput, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput,
 };
 pub use list::{
     ListMultipartUploadsOutput, ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output,
-    ObjectEntry, UploadEntry,
+    ObjectEntry, UploadEntry, VersionEntry, VersionKind,
 };
 pub use multipart::{
     CompleteMultipartUploadOutput, CreateMultipartUploadOutput, ListPartsOutput, PartEntry,
     UploadPartCopyOutput, UploadPartOutput,
 };
 pub use object::{
-    CopyObjectOutput, DeleteError, DeleteObjectsOutput, DeletedObject, GetObjectOutput, NoContent,
-    NotModifiedOutput, ObjectInfo, PutObjectOutput,
+    CopyObjectOutput, DeleteError, DeleteObjectOutput, DeleteObjectsOutput, DeletedObject, Done,
+    GetObjectOutput, NoContent, NotModifiedOutput, ObjectInfo, ObjectTaggingOutput,
+    PutObjectOutput, TaggingOutcome, delete_marker_met,
 };
 
 use crate::time::to_http_date;

@@ -5,11 +5,11 @@ use http::{HeaderValue, Response};
 use jiff::Timestamp;
 
 use super::Owner;
-use super::object::{insert_checksum, insert_etag};
+use super::object::{SOURCE_VERSION_ID, VERSION_ID, insert_checksum, insert_etag, insert_version};
 use crate::body::checksum::Checksum;
 use crate::etag::ETag;
 use crate::name::{BucketName, ObjectKey};
-use crate::request::{ListPartsInput, MultipartChecksum, StorageClass};
+use crate::request::{ListPartsInput, MultipartChecksum, StorageClass, VersionId};
 use crate::time::to_iso8601;
 use crate::xml::write::{self as xml, XmlWriter};
 
@@ -70,7 +70,7 @@ impl UploadPartOutput {
 }
 
 /// The answer of UploadPartCopy.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct UploadPartCopyOutput {
     /// The part's tag.
     pub etag: ETag,
@@ -78,17 +78,23 @@ pub struct UploadPartCopyOutput {
     pub last_modified: Timestamp,
     /// The part's checksum.
     pub checksum: Option<Checksum>,
+    /// The version that was copied, of a bucket that keeps versions or ever did.
+    pub source_version_id: Option<VersionId>,
 }
 
 impl UploadPartCopyOutput {
     /// The answer.
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
-        xml::ok(XmlWriter::document("CopyPartResult", |writer| {
+        let document = XmlWriter::document("CopyPartResult", |writer| {
             writer.text("LastModified", &to_iso8601(self.last_modified));
             writer.text("ETag", &self.etag.quoted());
             write_part_checksum(writer, self.checksum.as_ref());
-        }))
+        });
+        let mut response = xml::ok(document);
+        let source = self.source_version_id.as_ref();
+        insert_version(response.headers_mut(), SOURCE_VERSION_ID, source);
+        response
     }
 }
 
@@ -112,22 +118,24 @@ pub struct CompleteMultipartUploadOutput {
     pub etag: ETag,
     /// The object's checksum.
     pub checksum: Option<Checksum>,
+    /// The object's version, in a bucket that keeps versions or ever did.
+    pub version_id: Option<VersionId>,
 }
 
 impl CompleteMultipartUploadOutput {
     /// The answer.
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
-        xml::ok(XmlWriter::document(
-            "CompleteMultipartUploadResult",
-            |writer| {
-                writer.text("Location", &self.location);
-                writer.text("Bucket", self.bucket.as_str());
-                writer.text("Key", self.key.as_str());
-                writer.text("ETag", &self.etag.quoted());
-                writer.checksum(self.checksum.as_ref());
-            },
-        ))
+        let document = XmlWriter::document("CompleteMultipartUploadResult", |writer| {
+            writer.text("Location", &self.location);
+            writer.text("Bucket", self.bucket.as_str());
+            writer.text("Key", self.key.as_str());
+            writer.text("ETag", &self.etag.quoted());
+            writer.checksum(self.checksum.as_ref());
+        });
+        let mut response = xml::ok(document);
+        insert_version(response.headers_mut(), VERSION_ID, self.version_id.as_ref());
+        response
     }
 }
 
@@ -236,8 +244,11 @@ mod tests {
             key,
             etag: ETag::multipart([0; 16], 2),
             checksum: Checksum::parse(ChecksumAlgorithm::Crc32c, "AAAAAA==-2"),
+            version_id: Some(VersionId::Null),
         };
-        let completed = body(completed.into_response());
+        let completed = completed.into_response();
+        assert_eq!(completed.headers()["x-amz-version-id"], "null");
+        let completed = body(completed);
         assert!(completed.contains("-2&quot;</ETag><ChecksumCRC32C>AAAAAA==-2</ChecksumCRC32C>"));
         assert!(completed.contains("<ChecksumType>COMPOSITE</ChecksumType>"));
     }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::{header_text, metadata_text};
 use crate::body::checksum::Checksum;
-use crate::error::Error;
+use crate::config::tagging::TagSet;
+use crate::error::{Error, ErrorCode};
 use crate::etag::ETag;
 use crate::range::ByteRange;
 use crate::request::{
@@ -18,6 +19,16 @@ use crate::request::{
 };
 use crate::time::{to_http_date, to_iso8601};
 use crate::xml::write::{self as xml, XmlWriter};
+
+/// The version that an answer is about.
+pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+
+/// The version that a copy was made of.
+pub(super) const SOURCE_VERSION_ID: HeaderName =
+    HeaderName::from_static("x-amz-copy-source-version-id");
+
+/// That the version is a delete marker.
+const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
 
 /// The type of an object that was stored without one.
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
@@ -37,6 +48,10 @@ pub struct ObjectInfo {
     pub storage_class: StorageClass,
     /// Its checksum.
     pub checksum: Option<Checksum>,
+    /// Its version, in a bucket that keeps versions or ever did.
+    pub version_id: Option<VersionId>,
+    /// How many tags it has.
+    pub tag_count: usize,
 }
 
 /// The answer of GetObject and HeadObject.
@@ -70,6 +85,10 @@ impl GetObjectOutput {
         insert_validators(headers, &self.object.etag, self.object.last_modified);
         insert_content_headers(headers, &self.object.headers, self.overrides);
         insert_metadata(headers, &self.object.headers);
+        insert_version(headers, VERSION_ID, self.object.version_id.as_ref());
+        if self.object.tag_count > 0 {
+            headers.insert("x-amz-tagging-count", self.object.tag_count.into());
+        }
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         headers.insert(CONTENT_LENGTH, length_bytes.into());
         if self.object.storage_class != StorageClass::Standard {
@@ -103,6 +122,8 @@ pub struct NotModifiedOutput {
     pub last_modified: Timestamp,
     /// What was stored with it, of which the caching headers are shown.
     pub headers: ObjectHeaders,
+    /// Its version, in a bucket that keeps versions or ever did.
+    pub version_id: Option<VersionId>,
 }
 
 impl NotModifiedOutput {
@@ -119,17 +140,20 @@ impl NotModifiedOutput {
         ] {
             insert_text(headers, name, value.as_deref());
         }
+        insert_version(headers, VERSION_ID, self.version_id.as_ref());
         response
     }
 }
 
 /// The answer of PutObject.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PutObjectOutput {
     /// The object's tag.
     pub etag: ETag,
     /// Its checksum.
     pub checksum: Option<Checksum>,
+    /// Its version, in a bucket that keeps versions or ever did.
+    pub version_id: Option<VersionId>,
 }
 
 impl PutObjectOutput {
@@ -139,12 +163,13 @@ impl PutObjectOutput {
         let mut response = Response::new(Bytes::new());
         insert_etag(response.headers_mut(), &self.etag);
         insert_checksum(response.headers_mut(), self.checksum.as_ref());
+        insert_version(response.headers_mut(), VERSION_ID, self.version_id.as_ref());
         response
     }
 }
 
 /// The answer of CopyObject.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct CopyObjectOutput {
     /// The copy's tag.
     pub etag: ETag,
@@ -152,22 +177,121 @@ pub struct CopyObjectOutput {
     pub last_modified: Timestamp,
     /// The copy's checksum.
     pub checksum: Option<Checksum>,
+    /// The copy's version, in a bucket that keeps versions or ever did.
+    pub version_id: Option<VersionId>,
+    /// The version that was copied, of such a bucket.
+    pub source_version_id: Option<VersionId>,
 }
 
 impl CopyObjectOutput {
     /// The answer.
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
-        xml::ok(XmlWriter::document("CopyObjectResult", |writer| {
+        let document = XmlWriter::document("CopyObjectResult", |writer| {
             writer.text("LastModified", &to_iso8601(self.last_modified));
             writer.text("ETag", &self.etag.quoted());
             writer.checksum(self.checksum.as_ref());
-        }))
+        });
+        let mut response = xml::ok(document);
+        let headers = response.headers_mut();
+        insert_version(headers, VERSION_ID, self.version_id.as_ref());
+        insert_version(headers, SOURCE_VERSION_ID, self.source_version_id.as_ref());
+        response
     }
 }
 
-/// The answer of operations that succeed with nothing to say: DeleteObject, DeleteBucket,
-/// AbortMultipartUpload.
+/// The answer of the operations on an object's tags.
+#[derive(Debug, Clone)]
+pub struct ObjectTaggingOutput {
+    /// The version, in a bucket that keeps versions or ever did.
+    pub version_id: Option<VersionId>,
+    /// What was done.
+    pub outcome: TaggingOutcome,
+}
+
+/// What an operation on an object's tags came to.
+#[derive(Debug, Clone)]
+pub enum TaggingOutcome {
+    /// These are its tags.
+    Are(TagSet),
+    /// They were replaced.
+    Replaced,
+    /// They were removed.
+    Removed,
+}
+
+impl ObjectTaggingOutput {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        let mut response = match self.outcome {
+            TaggingOutcome::Are(tags) => xml::ok(tags.to_xml()),
+            TaggingOutcome::Replaced => Done.into_response(),
+            TaggingOutcome::Removed => NoContent.into_response(),
+        };
+        insert_version(response.headers_mut(), VERSION_ID, self.version_id.as_ref());
+        response
+    }
+}
+
+/// The answer of DeleteObject.
+#[derive(Debug, Clone, Default)]
+pub struct DeleteObjectOutput {
+    /// The version that was removed, or the delete marker that was made.
+    pub version_id: Option<VersionId>,
+    /// Whether that is a delete marker.
+    pub delete_marker: bool,
+}
+
+impl DeleteObjectOutput {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        let mut response = NoContent.into_response();
+        let headers = response.headers_mut();
+        insert_version(headers, VERSION_ID, self.version_id.as_ref());
+        if self.delete_marker {
+            headers.insert(DELETE_MARKER, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// The answer to a read that meets a delete marker.
+///
+/// Asked for the object, there is none; asked for that very version, it can't be read.
+#[must_use]
+pub fn delete_marker_met(
+    version_id: &VersionId,
+    asked: Option<&VersionId>,
+    key: &str,
+    last_modified: Timestamp,
+) -> Error {
+    let error = match asked {
+        None => Error::new(ErrorCode::NoSuchKey).field("Key", key),
+        Some(_) => Error::new(ErrorCode::MethodNotAllowed)
+            .field("Method", "GET")
+            .field("ResourceType", "DeleteMarker")
+            .header(LAST_MODIFIED, to_http_date(last_modified)),
+    };
+    error
+        .header(VERSION_ID, version_id.as_str())
+        .header(DELETE_MARKER, "true")
+}
+
+/// The answer of operations that set something: 200 and nothing to say.
+#[derive(Debug, Clone, Copy)]
+pub struct Done;
+
+impl Done {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+}
+
+/// The answer of operations that remove something: 204 and nothing to say.
 #[derive(Debug, Clone, Copy)]
 pub struct NoContent;
 
@@ -199,6 +323,8 @@ pub struct DeletedObject {
     pub key: String,
     /// The version, as the client named it.
     pub version_id: Option<VersionId>,
+    /// The delete marker that was made or removed.
+    pub marker: Option<VersionId>,
 }
 
 /// An object that could not be deleted.
@@ -222,6 +348,10 @@ impl DeleteObjectsOutput {
                     writer.text("Key", &deleted.key);
                     let version = deleted.version_id.as_ref().map(VersionId::as_str);
                     writer.optional("VersionId", version);
+                    if let Some(marker) = &deleted.marker {
+                        writer.text("DeleteMarker", "true");
+                        writer.text("DeleteMarkerVersionId", marker.as_str());
+                    }
                 });
             }
             for failed in &self.errors {
@@ -235,6 +365,14 @@ impl DeleteObjectsOutput {
             }
         }))
     }
+}
+
+pub(super) fn insert_version(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    version_id: Option<&VersionId>,
+) {
+    insert_text(headers, name, version_id.map(VersionId::as_str));
 }
 
 pub(super) fn insert_etag(headers: &mut HeaderMap, etag: &ETag) {
@@ -343,6 +481,8 @@ mod tests {
                 },
                 storage_class: StorageClass::OneZoneIa,
                 checksum: Checksum::parse(ChecksumAlgorithm::Crc32, "AAAAAA==-2"),
+                version_id: Some(VersionId::Null),
+                tag_count: 3,
             },
             range: None,
             parts_count: None,
@@ -369,6 +509,8 @@ mod tests {
             ("x-amz-meta-colour", "blue"),
             ("x-amz-meta-name", "=?UTF-8?B?w6k=?="),
             ("x-amz-missing-meta", "1"),
+            ("x-amz-version-id", "null"),
+            ("x-amz-tagging-count", "3"),
         ] {
             assert_eq!(headers[name], value, "{name}");
         }
@@ -399,6 +541,7 @@ mod tests {
             deleted: vec![DeletedObject {
                 key: "a<".into(),
                 version_id: Some(VersionId::Null),
+                marker: Some(VersionId::Null),
             }],
             errors: vec![DeleteError {
                 key: "b".into(),
@@ -408,10 +551,32 @@ mod tests {
         };
         let body =
             |quiet| String::from_utf8(output(quiet).into_response().body().to_vec()).unwrap();
-        let deleted = "<Deleted><Key>a&lt;</Key><VersionId>null</VersionId></Deleted>";
+        let deleted = "<Deleted><Key>a&lt;</Key><VersionId>null</VersionId><DeleteMarker>true\
+                       </DeleteMarker><DeleteMarkerVersionId>null</DeleteMarkerVersionId></Deleted>";
         let error = "<Error><Key>b</Key><Code>AccessDenied</Code><Message>Access Denied</Message>";
         assert!(body(false).contains(deleted) && body(false).contains(error));
         assert!(!body(true).contains("<Deleted>") && body(true).contains(error));
+    }
+
+    #[test]
+    fn a_delete_marker_is_told_apart_from_nothing() {
+        let marker = VersionId::Other("m".to_owned());
+        let hidden = delete_marker_met(&marker, None, "k", from_unix_ms(0));
+        assert_eq!(hidden.code(), ErrorCode::NoSuchKey);
+        let named = delete_marker_met(&marker, Some(&marker), "k", from_unix_ms(0));
+        assert_eq!(named.code(), ErrorCode::MethodNotAllowed);
+        for error in [hidden, named] {
+            let names: Vec<_> = error.headers().iter().map(|(name, _)| name).collect();
+            assert!(names.contains(&&DELETE_MARKER) && names.contains(&&VERSION_ID));
+        }
+        let gone = DeleteObjectOutput {
+            version_id: Some(marker),
+            delete_marker: true,
+        };
+        let gone = gone.into_response();
+        assert_eq!(gone.status(), 204);
+        assert_eq!(gone.headers()["x-amz-delete-marker"], "true");
+        assert_eq!(gone.headers()["x-amz-version-id"], "m");
     }
 
     #[test]
@@ -419,8 +584,10 @@ mod tests {
         let put = PutObjectOutput {
             etag: ETag::single([0; 16]),
             checksum: None,
+            version_id: None,
         }
         .into_response();
+        assert!(!put.headers().contains_key("x-amz-version-id"));
         assert_eq!(
             put.headers()["etag"],
             "\"00000000000000000000000000000000\""
@@ -433,6 +600,7 @@ mod tests {
                 cache_control: Some("no-cache".into()),
                 ..Default::default()
             },
+            version_id: None,
         };
         let unchanged = unchanged.into_response();
         assert_eq!(unchanged.status(), 304);
@@ -442,7 +610,12 @@ mod tests {
             etag: ETag::single([0; 16]),
             last_modified: from_unix_ms(0),
             checksum: None,
+            version_id: Some(VersionId::Other("v2".to_owned())),
+            source_version_id: Some(VersionId::Other("v1".to_owned())),
         };
+        let headers = copy.clone().into_response().into_parts().0.headers;
+        assert_eq!(headers["x-amz-version-id"], "v2");
+        assert_eq!(headers["x-amz-copy-source-version-id"], "v1");
         let copy = String::from_utf8(copy.into_response().body().to_vec()).unwrap();
         assert!(copy.contains("<ETag>&quot;0000"));
     }

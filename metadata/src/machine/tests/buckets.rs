@@ -18,6 +18,7 @@ fn a_sealed_tablet_never_opens_again() {
     let get = KeyQuery::GetObject {
         bucket: BUCKET,
         key: "k".into(),
+        version: None,
     };
     assert_eq!(machine.ask(get.clone()), KeyAnswer::TabletBusy);
     assert_eq!(
@@ -72,11 +73,7 @@ fn a_deletion_that_was_cancelled_closes_nothing_any_more() {
 #[test]
 fn the_control_group_names_buckets_and_keeps_the_layout() {
     let mut machine = Machine::system();
-    let create = |name: &str| SystemCommand::CreateBucket {
-        name: name.to_owned(),
-        owner: "a".to_owned(),
-        region: "r".to_owned(),
-    };
+    let create = |name: &str| SystemCommand::CreateBucket(NewBucket::named(name, "a", "r"));
     assert_eq!(
         machine.run_system(create("b")),
         SystemOutcome::NotBootstrapped
@@ -179,11 +176,8 @@ fn changes_follow_the_map_one_at_a_time() {
         root: account("root"),
         key_groups: 2,
     });
-    let created = machine.run_system(SystemCommand::CreateBucket {
-        name: "b".to_owned(),
-        owner: "a".to_owned(),
-        region: "r".to_owned(),
-    });
+    let new = NewBucket::named("b", "a", "r");
+    let created = machine.run_system(SystemCommand::CreateBucket(new));
     let SystemOutcome::BucketCreated { bucket } = created else {
         panic!("{created:?}");
     };

@@ -6,6 +6,7 @@ mod objects;
 mod retries;
 mod tablets;
 mod uploads;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +18,8 @@ use crate::id::{BlobId, BucketId, ChangeId, DiskId, ObjectKey, RequestId, ShardI
 use crate::limits::{BLOB_COMMIT_WINDOW_MS, DEDUP_MS, PART_MIN_BYTES};
 use crate::query::*;
 use crate::record::{
-    BlobState, Bucket, Change, ChangeKind, ChangePhase, Content, ContentHeaders, CopyPosition,
-    Debt, ETag, KeyRange, Removal, StorageClass, Tablet, TabletSize, TabletState, Upload,
+    BlobState, Bucket, Change, ChangeKind, ChangePhase, Content, CopyPosition, Debt, ETag,
+    KeyRange, Removal, Tablet, TabletSize, TabletState, Versioning,
 };
 use crate::store::MemoryStore;
 use crate::testing::*;
@@ -119,8 +120,7 @@ impl Machine {
     fn delete(&mut self, key: &str) -> KeyOutcome {
         self.run(KeyCommand::DeleteObject {
             bucket: BUCKET,
-            key: key.into(),
-            preconditions: Preconditions::default(),
+            delete: Box::new(DeleteObject::of_key(key.into())),
         })
     }
 
@@ -190,18 +190,6 @@ fn step_of(start: &str, change: u64, step: TabletStep) -> KeyCommand {
     }
 }
 
-fn upload(id: UploadId) -> Upload {
-    Upload {
-        id,
-        initiated_ms: 0,
-        storage_class: StorageClass::Standard,
-        owner: "owner".to_owned(),
-        headers: ContentHeaders::default(),
-        user_metadata: Vec::new(),
-        checksum: None,
-    }
-}
-
 fn completion(upload: UploadId, parts: &[(u32, u8)]) -> CompleteUpload {
     CompleteUpload {
         key: "k".into(),
@@ -221,6 +209,7 @@ fn completion(upload: UploadId, parts: &[(u32, u8)]) -> CompleteUpload {
         checksums: Vec::new(),
         size_bytes: None,
         preconditions: Preconditions::default(),
+        versioning: Versioning::Never,
     }
 }
 

@@ -145,6 +145,7 @@ proptest! {
                         version: version(etag(tag), blobs(n as u64, 10)),
                         preconditions,
                         debts: Vec::new(),
+                        versioning: Versioning::Never,
                     });
                     match expected {
                         Err(refusal) => prop_assert_eq!(outcome, refusal),
@@ -163,11 +164,17 @@ proptest! {
                     let existed = current.is_some();
                     let outcome = machine.run(KeyCommand::DeleteObject {
                         bucket: BUCKET,
-                        key: key.clone().into(),
-                        preconditions,
+                        delete: Box::new(DeleteObject {
+                            preconditions,
+                            ..DeleteObject::of_key(key.clone().into())
+                        }),
                     });
                     if allowed {
-                        prop_assert_eq!(outcome, KeyOutcome::Deleted { existed });
+                        let expected = match existed {
+                            true => Deleted::Removed { was_marker: false },
+                            false => Deleted::Nothing,
+                        };
+                        prop_assert_eq!(outcome, KeyOutcome::Deleted(expected));
                         model.remove(&key);
                         garbage.extend(live.remove(&key));
                     } else {
@@ -183,7 +190,8 @@ proptest! {
                     prop_assert_eq!(page.next.is_some(), more && list.max > 0);
                 }
                 Op::Get(key) => {
-                    let query = KeyQuery::GetObject { bucket: BUCKET, key: key.clone().into() };
+                    let key_asked = key.clone().into();
+                    let query = KeyQuery::GetObject { bucket: BUCKET, key: key_asked, version: None };
                     let KeyAnswer::Object(object) = machine.ask(query) else {
                         panic!("not an object");
                     };
@@ -236,8 +244,7 @@ proptest! {
                 if delete {
                     KeyCommand::DeleteObject {
                         bucket: BUCKET,
-                        key: key.into(),
-                        preconditions: Preconditions::default(),
+                        delete: Box::new(DeleteObject::of_key(key.into())),
                     }
                 } else {
                     put_command(BUCKET, put(&key, 1, blobs(n as u64, 5)))

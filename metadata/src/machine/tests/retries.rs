@@ -20,6 +20,7 @@ fn a_retry_gets_the_first_outcome() {
     let query = KeyQuery::GetObject {
         bucket: BUCKET,
         key: "k".into(),
+        version: None,
     };
     let KeyAnswer::Object(Some(object)) = machine.ask(query) else {
         panic!("no object");

@@ -161,7 +161,11 @@ fn a_tablet_takes_all_that_is_its_own() {
     assert_eq!(records(&from, 0x20..=0x31), 2, "head and body of a");
     let get = |machine: &Machine, key: &str| {
         let (bucket, key) = (BUCKET, key.into());
-        machine.ask(KeyQuery::GetObject { bucket, key })
+        machine.ask(KeyQuery::GetObject {
+            bucket,
+            key,
+            version: None,
+        })
     };
     assert!(matches!(get(&from, "a"), KeyAnswer::Object(Some(_))));
     assert!(matches!(get(&from, "k"), KeyAnswer::TabletMoved { .. }));
@@ -192,6 +196,32 @@ fn a_tablet_takes_all_that_is_its_own() {
 }
 
 #[test]
+fn versions_move_in_their_order() {
+    let (mut from, mut to) = groups();
+    let kept = |tag: u8| PutObject {
+        versioning: Versioning::Enabled,
+        ..put("k", tag, blobs(tag.into(), 10))
+    };
+    for tag in 1..4 {
+        from.put(kept(tag));
+    }
+    let versions = from.versions(10);
+    let size = from.tablet_size();
+    move_tablet(&mut from, &mut to, "", None, 1);
+    assert_eq!(to.versions(10), versions);
+    assert_eq!(
+        (to.tablet_size().keys, to.tablet_size().bytes),
+        (size.keys, size.bytes)
+    );
+    sweep(&mut from, "", 1);
+    assert_eq!(records(&from, 0x20..=0x22), 0);
+    to.put(kept(4));
+    let after = to.versions(10);
+    assert_eq!(after[1..].len(), versions.len());
+    assert!(after[0].head.sequence > versions[0].head.sequence);
+}
+
+#[test]
 fn writes_wait_and_reads_go_on_while_a_tablet_is_copied() {
     let (mut from, mut to) = groups();
     from.put(put("k", 1, inline("x")));
@@ -213,6 +243,7 @@ fn writes_wait_and_reads_go_on_while_a_tablet_is_copied() {
     let get = KeyQuery::GetObject {
         bucket: BUCKET,
         key: "k".into(),
+        version: None,
     };
     assert_eq!(to.ask(get.clone()), KeyAnswer::TabletBusy);
     // Nobody opens what is not complete, or lets go twice.

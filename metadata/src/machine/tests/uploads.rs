@@ -26,6 +26,7 @@ fn an_upload_becomes_an_object_once() {
     let query = KeyQuery::GetObject {
         bucket: BUCKET,
         key: "k".into(),
+        version: None,
     };
     let KeyAnswer::Object(Some(object)) = machine.ask(query) else {
         panic!("no object");

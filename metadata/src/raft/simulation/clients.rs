@@ -10,11 +10,11 @@ use super::network::Place;
 use super::record::{Action, Condition, Said, Value};
 use super::voters::{GROUP, SITES, World};
 use crate::command::{
-    KeyCommand, KeyOutcome, Outcome, Preconditions, Proposal, PutObject, TagMatch,
+    DeleteObject, KeyCommand, KeyOutcome, Outcome, Preconditions, Proposal, PutObject, TagMatch,
 };
 use crate::id::{BucketId, ObjectKey};
 use crate::query::{Answer, KeyAnswer, KeyQuery, Query};
-use crate::record::ETag;
+use crate::record::{ETag, Versioning};
 use crate::testing::{START_MS, inline, open_tablet, proposal, version};
 use crate::{Replica, ReplicaError};
 
@@ -97,6 +97,7 @@ impl Client {
         let query = Query::Keys(KeyQuery::GetObject {
             bucket: BUCKET,
             key: ObjectKey::from(format!("key-{key}")),
+            version: None,
         });
         let ask = |world: Arc<World>, place, leader| {
             let query = query.clone();
@@ -153,18 +154,21 @@ impl Client {
                     version: version(tag(value), inline("x")),
                     preconditions,
                     debts: Vec::new(),
+                    versioning: Versioning::Never,
                 }),
             },
             None => KeyCommand::DeleteObject {
                 bucket,
-                key: key_name,
-                preconditions,
+                delete: Box::new(DeleteObject {
+                    preconditions,
+                    ..DeleteObject::of_key(key_name)
+                }),
             },
         };
         let proposal = proposal(request, START_MS + 1, command);
         let outcome = self.propose(&proposal).await;
         let said = match &outcome {
-            Some(Outcome::Keys(KeyOutcome::Stored(_) | KeyOutcome::Deleted { .. })) => Said::Done,
+            Some(Outcome::Keys(KeyOutcome::Stored(_) | KeyOutcome::Deleted(_))) => Said::Done,
             Some(Outcome::Keys(KeyOutcome::PreconditionFailed)) => Said::Failed,
             Some(Outcome::Keys(KeyOutcome::NoSuchKey)) => Said::NoSuchKey,
             None => Said::Unknown,

@@ -10,10 +10,11 @@ use riquet_cluster::id::{BlobId, DiskId, ShardId};
 use riquet_cluster::layout::Layout;
 use riquet_cluster::wire::shard::Owner;
 use riquet_metadata::command::{
-    CompletePart, CompleteUpload, CreateUpload, Preconditions, PutObject, PutPart,
+    CompletePart, CompleteUpload, CreateUpload, DeleteObject, Preconditions, PutObject, PutPart,
 };
 use riquet_metadata::record::{
-    BlobRef, Bucket, Content, ContentHeaders, Debt, ETag, ObjectVersion, Part, StorageClass, Upload,
+    BlobRef, Bucket, Content, Debt, ETag, ObjectBody, ObjectVersion, Part, StorageClass, Upload,
+    Versioning,
 };
 use riquet_metadata::{Client, Error, GroupId, ObjectKey, UploadId};
 use tokio::sync::mpsc;
@@ -99,6 +100,7 @@ pub(super) struct Put {
     pub(super) blob: BlobRef,
     pub(super) tag: ETag,
     pub(super) manner: Manner,
+    pub(super) versioning: Versioning,
 }
 
 /// Uploads a blob as a gateway does.
@@ -180,20 +182,14 @@ async fn commit(client: &Client, put: &Put, debts: Vec<Debt>) -> Result<(), Erro
     let content = Content::Blobs(vec![put.blob.clone()]);
     match put.purpose {
         Purpose::Object => {
-            let version = ObjectVersion::proposed(
-                put.tag,
-                StorageClass::Standard,
-                "root".to_owned(),
-                content,
-                ContentHeaders::default(),
-                Vec::new(),
-                Vec::new(),
-            );
+            let (class, owner) = (StorageClass::Standard, "root".to_owned());
+            let version = ObjectVersion::proposed(put.tag, class, owner, ObjectBody::of(content));
             let object = PutObject {
                 key: put.key.clone(),
                 version,
                 preconditions: Preconditions::default(),
                 debts,
+                versioning: put.versioning,
             };
             client.put_object(&put.bucket, object).await.map(drop)
         }
@@ -237,15 +233,7 @@ pub(super) async fn create_upload(
 ) {
     let create = CreateUpload {
         key,
-        upload: Upload {
-            id,
-            initiated_ms: 0,
-            storage_class: StorageClass::Standard,
-            owner: "root".to_owned(),
-            headers: ContentHeaders::default(),
-            user_metadata: Vec::new(),
-            checksum: None,
-        },
+        upload: Upload::plain(id, StorageClass::Standard, "root".to_owned()),
     };
     let _ = client.create_upload(&bucket, create).await;
 }
@@ -256,7 +244,7 @@ pub(super) async fn complete_upload(
     bucket: Arc<Bucket>,
     key: ObjectKey,
     upload: UploadId,
-    chosen: u32,
+    (chosen, versioning): (u32, Versioning),
 ) {
     let Ok(page) = client.list_parts(&bucket, &key, upload, 0, 100).await else {
         return;
@@ -283,6 +271,7 @@ pub(super) async fn complete_upload(
         checksums: Vec::new(),
         size_bytes: None,
         preconditions: Preconditions::default(),
+        versioning,
     };
     let _ = client.complete_upload(&bucket, complete).await;
 }
@@ -296,9 +285,8 @@ pub(super) async fn abort_upload(
     let _ = client.abort_upload(&bucket, &key, upload).await;
 }
 
-pub(super) async fn delete_object(client: Client, bucket: Arc<Bucket>, key: ObjectKey) {
-    let preconditions = Preconditions::default();
-    let _ = client.delete_object(&bucket, &key, preconditions).await;
+pub(super) async fn delete_object(client: Client, bucket: Arc<Bucket>, delete: DeleteObject) {
+    let _ = client.delete_object(&bucket, delete).await;
 }
 
 /// Asks disks to forget blobs, through a gate.

@@ -20,11 +20,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use riquet_cluster::id::BlobId;
 use riquet_cluster::wire::shard::Owner;
-use riquet_metadata::record::{Bucket, ETag};
+use riquet_metadata::record::{Bucket, ETag, Versioning};
 use riquet_metadata::{Client, GroupId, ObjectKey, UploadId};
 
 use actors::{Actor, Manner, Purpose, Put};
 use oracle::Oracle;
+use riquet_metadata::command::{DeleteObject, NewBucket};
+use riquet_metadata::query::ListRequest;
 use world::{BASE_MS, DAY_MS, DISKS, KEY_GROUPS, RECORDS_MS, Verdict, World};
 
 /// Steps of a history before all is left to come to rest.
@@ -55,7 +57,10 @@ impl Driver {
         let world = World::new(&mut random).await;
         let client = world.client();
         for name in BUCKETS {
-            client.create_bucket(name, "root", "r").await.unwrap();
+            client
+                .create_bucket(&NewBucket::named(name, "root", "r"))
+                .await
+                .unwrap();
         }
         Self {
             random,
@@ -238,6 +243,32 @@ impl Driver {
         Some((bucket, key.into(), Purpose::Object))
     }
 
+    /// What the bucket's versioning is, as a gateway knows it at the moment.
+    fn versioning(&mut self) -> Versioning {
+        match self.random.random_range(0..10) {
+            0..4 => Versioning::Never,
+            4..8 => Versioning::Enabled,
+            _ => Versioning::Suspended,
+        }
+    }
+
+    /// What a client may delete of a key: the object, or a version that there is.
+    async fn deletion(&mut self, bucket: &Bucket, key: ObjectKey) -> DeleteObject {
+        let list = ListRequest {
+            prefix: key.clone(),
+            max: 10,
+            ..ListRequest::default()
+        };
+        let page = self.client.list_versions(bucket, list).await;
+        let versions = page.map(|page| page.objects).unwrap_or_default();
+        let chosen = versions.get(self.random.random_range(0..6));
+        DeleteObject {
+            version: chosen.map(|chosen| chosen.head.name()),
+            versioning: self.versioning(),
+            ..DeleteObject::of_key(key)
+        }
+    }
+
     fn fresh_blob(&mut self, made_ms: u64) -> BlobId {
         self.made += 1;
         BlobId::new(made_ms + self.made, self.random.random())
@@ -261,6 +292,7 @@ impl Driver {
             blob: self.world.blob_ref(id, chunks),
             tag: ETag::whole(self.random.random()),
             manner,
+            versioning: self.versioning(),
         };
         let world = Arc::clone(&self.world);
         let name = format!(
@@ -302,10 +334,11 @@ impl Driver {
         let world = Arc::clone(&self.world);
         let kind = self.random.random_range(0..10);
         if kind < 4 || (kind >= 6 && self.uploads.is_empty()) {
-            let name = format!("deletion of {}/{key:?}", bucket.name);
+            let delete = self.deletion(&bucket, key).await;
+            let name = format!("deletion in {}: {delete:?}", bucket.name);
             return self
                 .act(name, None, |gate| {
-                    Box::pin(actors::delete_object(world.gated(&gate), bucket, key))
+                    Box::pin(actors::delete_object(world.gated(&gate), bucket, delete))
                 })
                 .await;
         }
@@ -340,10 +373,10 @@ impl Driver {
             .await;
         } else {
             let name = format!("completion of {upload:?}");
-            let chosen = self.random.random();
+            let manner = (self.random.random(), self.versioning());
             self.act(name, None, |gate| {
                 let client = world.gated(&gate);
-                Box::pin(actors::complete_upload(client, bucket, key, upload, chosen))
+                Box::pin(actors::complete_upload(client, bucket, key, upload, manner))
             })
             .await;
         }
@@ -377,7 +410,10 @@ impl Driver {
         let deleted = self.client.delete_bucket(&bucket).await;
         self.note(format!("bucket {name} deleted: {deleted:?}"));
         if deleted.is_ok() {
-            self.client.create_bucket(name, "root", "r").await.unwrap();
+            self.client
+                .create_bucket(&NewBucket::named(name, "root", "r"))
+                .await
+                .unwrap();
         }
     }
 

@@ -177,10 +177,11 @@ async fn named(client: &Client) -> BTreeMap<BlobId, BlobRef> {
             max: ALL,
             ..ListRequest::default()
         };
-        let page = client.list_objects(&bucket, list).await.unwrap();
-        for head in page.objects {
-            let object = client.get_object(&bucket, &head.key).await.unwrap();
-            add(&object.expect("it is listed").body.content);
+        let page = client.list_versions(&bucket, list).await.unwrap();
+        for listed in page.objects {
+            let version = Some(listed.head.name());
+            let version = client.get_version(&bucket, &listed.key, version);
+            add(&version.await.unwrap().expect("it is listed").body.content);
         }
         let page = client
             .list_uploads(&bucket, none(), none(), None, ALL)

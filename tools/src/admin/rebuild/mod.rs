@@ -18,7 +18,7 @@ use riquet_metadata::command::{RecoverBucket, RecoverObject};
 use riquet_metadata::id::BucketId;
 use riquet_metadata::limits::CLOCK_SKEW_MS;
 use riquet_metadata::record::{
-    self, BlobRef, Bucket, ContentHeaders, ETag, ObjectVersion, Part, StorageClass,
+    self, BlobRef, Bucket, ETag, ObjectBody, ObjectVersion, Part, StorageClass,
 };
 use riquet_metadata::{BucketFate, Client, ObjectKey, Recovered};
 
@@ -287,15 +287,8 @@ fn object(layout: &Layout, bucket: &Bucket, key: Vec<u8>, content: Content) -> R
             record::Content::Parts(parts.collect())
         }
     };
-    let mut version = ObjectVersion::proposed(
-        etag,
-        storage_class,
-        bucket.owner.clone(),
-        content,
-        ContentHeaders::default(),
-        Vec::new(),
-        Vec::new(),
-    );
+    let owner = bucket.owner.clone();
+    let mut version = ObjectVersion::proposed(etag, storage_class, owner, ObjectBody::of(content));
     version.head.modified_ms = modified_ms;
     let key = ObjectKey::from(key);
     RecoverObject { key, version }

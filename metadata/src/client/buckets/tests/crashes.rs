@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::Error;
-use crate::command::Preconditions;
+use crate::command::{DeleteObject, Deleted};
 
 /// More calls than any of these changes takes.
 const ENOUGH: i64 = 60;
@@ -74,10 +74,10 @@ async fn a_move_whose_driver_dies_is_ended_by_the_next() {
             written.unwrap();
             expected.insert("9".into(), etag(9));
         } else {
-            let key = "8".into();
-            let delete = client.delete_object(bucket, &key, Preconditions::default());
+            let key = ObjectKey::from("8");
+            let delete = client.delete_object(bucket, DeleteObject::of_key(key.clone()));
             let (deleted, ()) = tokio::join!(delete, resume);
-            assert_eq!(deleted, Ok(true));
+            assert_eq!(deleted, Ok(Deleted::Removed { was_marker: false }));
             expected.remove(&key);
         }
         cluster.holds(&expected).await;

@@ -9,11 +9,12 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::command::{
-    CompletePart, CompleteUpload, CreateUpload, Preconditions, PutPart, TagMatch,
+    CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted, Preconditions, PutPart,
+    TagMatch,
 };
 use crate::id::{BlobId, ChunkId, DiskId, ShardId, UploadId};
-use crate::record::{BlobState, Content, ContentHeaders, Debt, StorageClass, Upload};
-use crate::testing::{part, version};
+use crate::record::{BlobState, Content, Debt, Versioning};
+use crate::testing::{part, upload, version};
 use crate::{BlobFate, Error, clock};
 
 const WRITERS: usize = 4;
@@ -112,6 +113,7 @@ impl Writer {
             version: version(tag, content),
             preconditions: Preconditions::default(),
             debts: blob.map(debt_of).into_iter().collect(),
+            versioning: Versioning::Never,
         };
         let current = self.objects.get(&key).copied();
         let mut expected = Ok(());
@@ -135,8 +137,9 @@ impl Writer {
     }
 
     async fn delete(&mut self, key: ObjectKey) {
-        let none = Preconditions::default();
-        let existed = self.client.delete_object(&self.bucket, &key, none).await;
+        let delete = DeleteObject::of_key(key.clone());
+        let deleted = self.client.delete_object(&self.bucket, delete).await;
+        let existed = deleted.map(|deleted| deleted != Deleted::Nothing);
         assert_eq!(existed, Ok(self.objects.contains_key(&key)), "{key:?}");
         self.stored(key, None, None);
     }
@@ -145,15 +148,7 @@ impl Writer {
         let id = UploadId(self.random.random());
         let create = CreateUpload {
             key: key.clone(),
-            upload: Upload {
-                id,
-                initiated_ms: 0,
-                storage_class: StorageClass::Standard,
-                owner: "a".to_owned(),
-                headers: ContentHeaders::default(),
-                user_metadata: Vec::new(),
-                checksum: None,
-            },
+            upload: upload(id),
         };
         self.client
             .create_upload(&self.bucket, create)
@@ -183,6 +178,7 @@ impl Writer {
             checksums: Vec::new(),
             size_bytes: None,
             preconditions: Preconditions::default(),
+            versioning: Versioning::Never,
         };
         let done = self.client.complete_upload(&self.bucket, complete.clone());
         let done = done.await.unwrap();

@@ -8,7 +8,7 @@ use super::*;
 use crate::command::CreateUpload;
 use crate::id::UploadId;
 use crate::query::{ListPage, ListStart, UploadPage, UploadStart};
-use crate::record::{ContentHeaders, StorageClass, Upload};
+use crate::testing::upload;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(
@@ -50,15 +50,7 @@ async fn put_all(cluster: &Cluster, keys: &[Vec<u8>]) {
             .unwrap();
         let create = CreateUpload {
             key: key.clone().into(),
-            upload: Upload {
-                id: UploadId(n as u128 % 3),
-                initiated_ms: 0,
-                storage_class: StorageClass::Standard,
-                owner: "a".to_owned(),
-                headers: ContentHeaders::default(),
-                user_metadata: Vec::new(),
-                checksum: None,
-            },
+            upload: upload(UploadId(n as u128 % 3)),
         };
         cluster
             .client
