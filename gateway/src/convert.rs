@@ -6,10 +6,12 @@ use riquet_metadata::command::{Preconditions, TagMatch};
 use riquet_metadata::id::{ObjectKey, UploadId};
 use riquet_metadata::record::{
     Account, Bucket, Checksum as StoredChecksum, ChecksumAlgorithm as StoredAlgorithm,
-    ChecksumKind as StoredKind, ContentHeaders, ETag as StoredETag, ObjectVersion,
+    ChecksumKind as StoredKind, ContentHeaders, ETag as StoredETag, Lock, ObjectVersion,
+    Retention as StoredRetention, RetentionMode as StoredRetentionMode,
     StorageClass as StoredClass, VersionId as StoredVersionId, VersionName, Versioning,
 };
 use riquet_s3::conditions::WriteCondition;
+use riquet_s3::config::object_lock::{LegalHold, Retention, RetentionMode};
 use riquet_s3::etag::ETagMatch;
 use riquet_s3::request::{ObjectHeaders, StorageClass, UserMetadata, VersionId};
 use riquet_s3::response::{ObjectInfo, Owner};
@@ -185,6 +187,25 @@ pub(crate) fn object_info(bucket: &Bucket, object: &ObjectVersion) -> ObjectInfo
         checksum: object_checksum(object),
         version_id: shown_version(bucket, object.head.name()),
         tag_count: object.body.tags.len(),
+        retention: object.head.lock.retention.map(retention),
+        legal_hold: legal_hold(object.head.lock),
+    }
+}
+
+pub(crate) fn retention(stored: StoredRetention) -> Retention {
+    Retention {
+        mode: match stored.mode {
+            StoredRetentionMode::Governance => RetentionMode::Governance,
+            StoredRetentionMode::Compliance => RetentionMode::Compliance,
+        },
+        until: moment(stored.until_ms),
+    }
+}
+
+pub(crate) fn legal_hold(lock: Lock) -> LegalHold {
+    match lock.legal_hold {
+        true => LegalHold::On,
+        false => LegalHold::Off,
     }
 }
 

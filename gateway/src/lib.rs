@@ -18,6 +18,7 @@ mod authorize;
 mod client_body;
 pub mod config;
 mod convert;
+mod cors;
 pub mod data;
 mod error;
 mod gateway;

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::answer::{AnswerBody, LogEntry};
 use crate::authorize::{Access, authorize};
 use crate::client_body::ClientBody;
+use crate::cors;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::handlers::{self, Context, Upload};
@@ -60,6 +61,7 @@ pub(crate) async fn serve(
             render_error(&gateway, &head, &id, to_client(error, &body))
         }
     };
+    cors::decorate(&gateway, &head, &mut response).await;
     response::stamp(&mut response, &id, &gateway.host_id, Timestamp::now());
     // A client that waited for `100 Continue` and got this answer instead may take the next answer
     // on the connection for the one it still waits for (botocore does); so there is no next one.
@@ -93,6 +95,9 @@ impl Exchange<'_> {
     /// Nothing of the body is read before the request is known to be allowed and well formed: the
     /// first read is what tells a waiting client to go on.
     async fn answer(&mut self, body: &mut ClientBody) -> Result<Response<AnswerBody>, Error> {
+        if cors::is_preflight(self.head) {
+            return cors::preflight(self.gateway, self.head).await;
+        }
         let route = self.gateway.router.route(self.head)?;
         self.operation = Some(route.operation.name);
         let (caller, verified) = self.authenticate().await?;
@@ -169,10 +174,15 @@ impl Exchange<'_> {
             OperationName::HeadBucket
             | OperationName::DeleteBucket
             | OperationName::GetBucketLocation
+            | OperationName::DeleteBucketCors
             | OperationName::DeleteBucketTagging
+            | OperationName::GetBucketCors
             | OperationName::GetBucketTagging
             | OperationName::GetBucketVersioning
+            | OperationName::GetObjectLockConfiguration
+            | OperationName::PutBucketCors
             | OperationName::PutBucketTagging
+            | OperationName::PutObjectLockConfiguration
             | OperationName::PutBucketVersioning
             | OperationName::GetBucketAcl => metadata.bucket_now(name.as_str()).await,
             _ => metadata.bucket(name.as_str()).await,

@@ -210,7 +210,7 @@ async fn who_asks_wrongly_is_told_so() {
     );
     assert_eq!(store.get("/bucket/key").await.element("Code"), "NoSuchKey");
     assert_eq!(
-        store.get("/bucket?tagging").await.element("Code"),
+        store.get("/bucket?replication").await.element("Code"),
         "NotImplemented"
     );
     assert_eq!(

@@ -225,23 +225,17 @@ fn read_operation(
     let mut request = Request::builder().method(&row.method);
     if row.headers.contains(&"x-amz-copy-source") {
         request = request.header("x-amz-copy-source", "abc/other");
-        // Content headers mean something to a copy that replaces the source's.
-        let directive = "x-amz-metadata-directive";
-        if extra.is_none_or(|(_, name, _)| name != directive) {
-            request = request.header(directive, "REPLACE");
+        // Content headers and tags mean something to a copy that replaces the source's.
+        for directive in ["x-amz-metadata-directive", "x-amz-tagging-directive"] {
+            if extra.is_none_or(|(_, name, _)| name != directive) {
+                request = request.header(directive, "REPLACE");
+            }
         }
     }
-    let body = match row.name {
-        OperationName::DeleteObjects => {
-            request = request.header("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==");
-            "<Delete><Object><Key>k</Key></Object></Delete>"
-        }
-        OperationName::CompleteMultipartUpload => {
-            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>\
-             </CompleteMultipartUpload>"
-        }
-        _ => "",
-    };
+    if row.name == OperationName::DeleteObjects {
+        request = request.header("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==");
+    }
+    let body = row.name.smallest_document();
     match extra {
         Some(("header", name, value)) => request = request.header(name, value),
         Some((_, name, value)) => {

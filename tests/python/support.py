@@ -89,9 +89,13 @@ class Tester:
         self.other = client(self.other_url)
         self.raw = Raw(self.url)
 
+    def bucket_name(self):
+        """A name that no bucket has."""
+        return f"test-{uuid.uuid4().hex[:20]}"
+
     def bucket(self):
         """The name of a new bucket."""
-        name = f"test-{uuid.uuid4().hex[:20]}"
+        name = self.bucket_name()
         self.s3.create_bucket(Bucket=name)
         return name
 

@@ -12,6 +12,8 @@ fn main() -> ExitCode {
             "test_conditions",
             "test_multipart",
             "test_tagging",
+            "test_object_lock",
+            "test_cors",
             "test_versioning",
         ]
         .into_iter()

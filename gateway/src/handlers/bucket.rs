@@ -5,14 +5,16 @@ use riquet_metadata::Created;
 use riquet_metadata::command::{BucketChange, NewBucket};
 use riquet_metadata::record::{Bucket, Versioning as StoredVersioning};
 use riquet_s3::config::versioning::{Versioning, VersioningStatus};
-use riquet_s3::request::{BucketConfiguration, CreateBucketInput, ListBucketsInput};
+use riquet_s3::request::{
+    BucketConfiguration, CreateBucketInput, ListBucketsInput, ObjectLockAtCreation,
+};
 use riquet_s3::response::{
     AclOutput, BucketEntry, ConfigurationOutput, CreateBucketOutput, Done, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput, NoContent,
 };
 use riquet_s3::{Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, whole};
+use super::{Answer, Context, lock, whole};
 use crate::answer::AnswerBody;
 use crate::convert;
 use crate::error::Error;
@@ -80,7 +82,10 @@ pub(super) async fn create_bucket(cx: &Context, input: &CreateBucketInput) -> An
     let region = &cx.gateway.settings.region;
     check_location(input.location.as_deref(), region)?;
     let name = input.bucket.as_str();
-    let new = NewBucket::named(name, &cx.caller.user_id, region);
+    let new = NewBucket {
+        has_locks: input.object_lock == ObjectLockAtCreation::Enabled,
+        ..NewBucket::named(name, &cx.caller.user_id, region)
+    };
     match cx.metadata().create_bucket(&new).await? {
         Created::New(_) => {}
         Created::Exists(bucket) => judge_existing(&bucket, &cx.caller.user_id)?,
@@ -142,13 +147,16 @@ pub(super) fn get_bucket_location(cx: &Context) -> Response<AnswerBody> {
     )
 }
 
-pub(super) fn get_bucket_versioning(cx: &Context) -> Response<AnswerBody> {
-    let versioning = match cx.bucket().versioning {
+pub(super) fn versioning_of(bucket: &Bucket) -> Versioning {
+    match bucket.versioning {
         StoredVersioning::Never => Versioning::Unversioned,
         StoredVersioning::Enabled => Versioning::Set(VersioningStatus::Enabled),
         StoredVersioning::Suspended => Versioning::Set(VersioningStatus::Suspended),
-    };
-    let document = versioning.to_xml();
+    }
+}
+
+pub(super) fn get_bucket_versioning(cx: &Context) -> Response<AnswerBody> {
+    let document = versioning_of(cx.bucket()).to_xml();
     whole(ConfigurationOutput { document }.into_response())
 }
 
@@ -160,6 +168,7 @@ pub(super) async fn put_bucket_versioning(
         VersioningStatus::Enabled => StoredVersioning::Enabled,
         VersioningStatus::Suspended => StoredVersioning::Suspended,
     };
+    lock::check_versioning(cx, versioning)?;
     let change = BucketChange::Versioning(versioning);
     cx.metadata().configure_bucket(cx.bucket(), change).await?;
     Ok(whole(Done.into_response()))

@@ -14,7 +14,7 @@ use riquet_s3::request::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, Ve
 use riquet_s3::response::CopyObjectOutput;
 use riquet_s3::{ChecksumAlgorithm, Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, UPLOAD_MAX_BYTES, get, whole};
+use super::{Answer, Context, UPLOAD_MAX_BYTES, get, lock, whole};
 use crate::convert;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, ingest};
@@ -28,6 +28,7 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
     let source = opened.object;
     let length_bytes = source.head.size_bytes;
     check_copy_size(length_bytes)?;
+    let lock = lock::of_new_version(cx, &input.lock).await?;
     let key = convert::stored_key(input.key.as_str());
     let class = convert::stored_class(input.storage_class);
 
@@ -80,7 +81,8 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         tags,
         ..ObjectBody::of(content)
     };
-    let version = ObjectVersion::proposed(etag, class, owner, body);
+    let mut version = ObjectVersion::proposed(etag, class, owner, body);
+    version.head.lock = lock;
     let preconditions = convert::preconditions(&input.condition);
     let put = PutObject {
         key,

@@ -9,7 +9,7 @@ use riquet_s3::name::ObjectKey;
 use riquet_s3::request::{DeleteObjectInput, DeleteObjectsInput, ObjectToDelete, VersionId};
 use riquet_s3::response::{DeleteError, DeleteObjectOutput, DeleteObjectsOutput, DeletedObject};
 
-use super::{Answer, Context, whole};
+use super::{Answer, Context, lock, whole};
 use crate::convert;
 use crate::error::Error;
 
@@ -18,12 +18,13 @@ const DELETIONS_AT_ONCE: usize = 32;
 
 pub(super) async fn delete_object(cx: &Context, input: &DeleteObjectInput) -> Answer {
     let version = input.version_id.as_ref();
-    let deleted = commit(cx, &input.key, version, &input.condition).await?;
-    Ok(whole(shown(cx, deleted, version).into_response()))
+    let bypass = lock::bypass(input.governance);
+    let deleted = commit(cx, &input.key, version, &input.condition, bypass).await?;
+    Ok(whole(shown(deleted, version).into_response()))
 }
 
 /// What an answer says of a deletion.
-fn shown(cx: &Context, deleted: Deleted, asked: Option<&VersionId>) -> DeleteObjectOutput {
+fn shown(deleted: Deleted, asked: Option<&VersionId>) -> DeleteObjectOutput {
     match deleted {
         Deleted::Hidden { marker } => DeleteObjectOutput {
             version_id: Some(convert::version_id(marker)),
@@ -34,21 +35,17 @@ fn shown(cx: &Context, deleted: Deleted, asked: Option<&VersionId>) -> DeleteObj
             delete_marker: was_marker && asked.is_some(),
         },
         Deleted::Nothing => DeleteObjectOutput {
-            version_id: asked.filter(|_| keeps_versions(cx)).cloned(),
+            version_id: asked.cloned(),
             delete_marker: false,
         },
     }
-}
-
-fn keeps_versions(cx: &Context) -> bool {
-    convert::shown_version(cx.bucket(), riquet_metadata::record::VersionName::Null).is_some()
 }
 
 pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> Answer {
     let deletions: Vec<_> = input
         .objects
         .iter()
-        .map(|object| delete_one(cx, object))
+        .map(|object| delete_one(cx, object, lock::bypass(input.governance)))
         .collect();
     let results: Vec<_> = futures_util::stream::iter(deletions)
         .buffered(DELETIONS_AT_ONCE)
@@ -59,7 +56,7 @@ pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> 
         let (key, version_id) = (object.key.clone(), object.version_id.clone());
         match result {
             Ok(done) => {
-                let shown = shown(cx, done, version_id.as_ref());
+                let shown = shown(done, version_id.as_ref());
                 deleted.push(DeletedObject {
                     key,
                     version_id,
@@ -83,9 +80,14 @@ pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> 
     Ok(whole(output.into_response()))
 }
 
-async fn delete_one(cx: &Context, object: &ObjectToDelete) -> Result<Deleted, Error> {
+async fn delete_one(
+    cx: &Context,
+    object: &ObjectToDelete,
+    bypass: Bypass,
+) -> Result<Deleted, Error> {
     let key = ObjectKey::parse(&object.key)?;
-    commit(cx, &key, object.version_id.as_ref(), &object.condition).await
+    let version = object.version_id.as_ref();
+    commit(cx, &key, version, &object.condition, bypass).await
 }
 
 async fn commit(
@@ -93,6 +95,7 @@ async fn commit(
     key: &ObjectKey,
     version: Option<&VersionId>,
     condition: &WriteCondition,
+    bypass: Bypass,
 ) -> Result<Deleted, Error> {
     let name = match version.map(convert::stored_version) {
         None => None,
@@ -105,7 +108,7 @@ async fn commit(
         version: name,
         preconditions: convert::preconditions(condition),
         versioning: cx.bucket().versioning,
-        bypass: Bypass::Nothing,
+        bypass,
     };
     die_at("gateway::delete::begun");
     let deleted = cx.metadata().delete_object(cx.bucket(), delete).await?;

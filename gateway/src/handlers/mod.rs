@@ -4,8 +4,10 @@
 mod bucket;
 mod copy;
 mod delete;
+mod document;
 mod get;
 mod list;
+mod lock;
 mod multipart;
 mod multipart_complete;
 mod multipart_list;
@@ -21,15 +23,17 @@ use http::Response;
 use riquet_cluster::id::RequestId;
 use riquet_cluster::wire::shard::{Owner as ShardOwner, PartOwner};
 use riquet_metadata::Client;
+use riquet_metadata::command::{AlterVersion, Alteration};
 use riquet_metadata::id::{ObjectKey, UploadId};
-use riquet_metadata::record::{Account, Bucket};
+use riquet_metadata::record::{Account, Bucket, DocumentKind, VersionName};
 use riquet_s3::body::PayloadSpec;
 use riquet_s3::request::{Operation, VersionId};
-use riquet_s3::{Error as S3Error, ErrorCode};
+use riquet_s3::{Error as S3Error, ErrorCode, ObjectKey as S3Key};
 
 use crate::answer::AnswerBody;
 use crate::authorize::{Access, authorize};
 use crate::client_body::ClientBody;
+use crate::convert;
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -125,6 +129,28 @@ fn no_such_version(version: &VersionId, key: &str) -> S3Error {
         .field("VersionId", version.as_str())
 }
 
+/// Changes what can be changed of a version; its name.
+async fn alter(
+    cx: &Context,
+    key: &S3Key,
+    version: Option<&VersionId>,
+    alteration: Alteration,
+) -> Result<VersionName, Error> {
+    let named = match version {
+        None => None,
+        Some(version) => Some(
+            convert::stored_version(version)
+                .ok_or_else(|| no_such_version(version, key.as_str()))?,
+        ),
+    };
+    let alter = AlterVersion {
+        key: convert::stored_key(key.as_str()),
+        version: named,
+        alteration,
+    };
+    Ok(cx.metadata().alter_version(cx.bucket(), alter).await?)
+}
+
 /// Runs an operation whose body is taken in as it comes.
 pub(crate) fn handle_upload<'a>(
     cx: &'a Context,
@@ -159,9 +185,24 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         Op::GetBucketLocation(_) => Ok(bucket::get_bucket_location(cx)),
         Op::GetBucketVersioning(_) => Ok(bucket::get_bucket_versioning(cx)),
         Op::PutBucketVersioning(input) => bucket::put_bucket_versioning(cx, input).await,
-        Op::GetBucketTagging(_) => tagging::get_bucket_tagging(cx).await,
+        Op::GetBucketCors(_) => {
+            document::get(cx, DocumentKind::Cors, ErrorCode::NoSuchCORSConfiguration).await
+        }
+        Op::PutBucketCors(input) => {
+            document::put(cx, DocumentKind::Cors, input.configuration.to_xml()).await
+        }
+        Op::DeleteBucketCors(_) => document::delete(cx, DocumentKind::Cors).await,
+        Op::GetBucketTagging(_) => {
+            document::get(cx, DocumentKind::Tagging, ErrorCode::NoSuchTagSet).await
+        }
         Op::PutBucketTagging(input) => tagging::put_bucket_tagging(cx, input).await,
-        Op::DeleteBucketTagging(_) => tagging::delete_bucket_tagging(cx).await,
+        Op::DeleteBucketTagging(_) => document::delete(cx, DocumentKind::Tagging).await,
+        Op::GetObjectLockConfiguration(_) => lock::get_configuration(cx).await,
+        Op::PutObjectLockConfiguration(input) => lock::put_configuration(cx, input).await,
+        Op::GetObjectRetention(input) => lock::get_retention(cx, input).await,
+        Op::PutObjectRetention(input) => lock::put_retention(cx, input).await,
+        Op::GetObjectLegalHold(input) => lock::get_legal_hold(cx, input).await,
+        Op::PutObjectLegalHold(input) => lock::put_legal_hold(cx, input).await,
         Op::GetBucketAcl(_) => Ok(bucket::get_bucket_acl(cx)),
         Op::ListObjects(input) => list::list_objects(cx, input).await,
         Op::ListObjectsV2(input) => list::list_objects_v2(cx, input).await,

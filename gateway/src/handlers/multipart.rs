@@ -2,7 +2,7 @@
 
 use riquet_metadata::command::{CreateUpload, PutPart};
 use riquet_metadata::id::{ObjectKey, UploadId};
-use riquet_metadata::record::{ChecksumRule, ETag, Lock, Part, Upload as UploadRecord};
+use riquet_metadata::record::{ChecksumRule, ETag, Part, Upload as UploadRecord};
 use riquet_s3::body::{DigestSpec, Payload};
 use riquet_s3::range::ByteRange;
 use riquet_s3::request::{
@@ -15,7 +15,7 @@ use riquet_s3::{Checksum, ChecksumAlgorithm, Error as S3Error, ErrorCode};
 use uuid::Uuid;
 
 use super::copy::{check_copy_size, copy_digests, open_source};
-use super::{Answer, Context, Upload, whole};
+use super::{Answer, Context, Upload, lock, whole};
 use crate::convert;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, Origin, ingest};
@@ -36,7 +36,7 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
         }),
         tags: input.tags.clone().into_pairs(),
         acl: None,
-        lock: Lock::default(),
+        lock: lock::of_new_version(cx, &input.lock).await?,
     };
     let key = convert::stored_key(input.key.as_str());
     cx.metadata()

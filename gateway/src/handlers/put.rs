@@ -8,7 +8,7 @@ use riquet_s3::body::Payload;
 use riquet_s3::request::PutObjectInput;
 use riquet_s3::response::PutObjectOutput;
 
-use super::{Answer, Context, Upload, whole};
+use super::{Answer, Context, Upload, lock, whole};
 use crate::convert;
 use crate::ingest::{Destination, Ingested, ingest};
 
@@ -16,6 +16,8 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     let length_bytes = upload.length_bytes()?;
     let key = convert::stored_key(input.key.as_str());
     let class = convert::stored_class(input.storage_class);
+
+    let lock = lock::of_new_version(cx, &input.lock).await?;
 
     // The bytes become durable and every digest is held against them; nothing is visible yet.
     let mut digests = upload.spec.digest_spec();
@@ -55,7 +57,8 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
         tags: input.tags.clone().into_pairs(),
         ..ObjectBody::of(content)
     };
-    let version = ObjectVersion::proposed(etag, class, owner, body);
+    let mut version = ObjectVersion::proposed(etag, class, owner, body);
+    version.head.lock = lock;
     let preconditions = convert::preconditions(&input.condition);
     let put = PutObject {
         key,

@@ -1,16 +1,13 @@
 //! The tags of objects and buckets.
 
-use bytes::Bytes;
-use riquet_metadata::command::{AlterVersion, Alteration, BucketChange};
-use riquet_metadata::record::{Document, DocumentKind, VersionName};
+use riquet_metadata::command::Alteration;
+use riquet_metadata::record::DocumentKind;
 use riquet_s3::config::tagging::TagSet;
-use riquet_s3::request::{BucketConfiguration, ObjectInput, PutObjectTaggingInput, VersionId};
-use riquet_s3::response::{ConfigurationOutput, NoContent, ObjectTaggingOutput, TaggingOutcome};
-use riquet_s3::{Error as S3Error, ErrorCode, ObjectKey};
+use riquet_s3::request::{BucketConfiguration, ObjectInput, PutObjectTaggingInput};
+use riquet_s3::response::{NoContent, ObjectTaggingOutput, TaggingOutcome};
 
-use super::{Answer, Context, get, no_such_version, whole};
+use super::{Answer, Context, alter, document, get, whole};
 use crate::convert;
-use crate::error::Error;
 
 pub(super) async fn get_object_tagging(cx: &Context, input: &ObjectInput) -> Answer {
     let version = input.version_id.as_ref();
@@ -23,7 +20,7 @@ pub(super) async fn get_object_tagging(cx: &Context, input: &ObjectInput) -> Ans
 }
 
 pub(super) async fn put_object_tagging(cx: &Context, input: &PutObjectTaggingInput) -> Answer {
-    let tags = input.tags.clone().into_pairs();
+    let tags = Alteration::Tags(input.tags.clone().into_pairs());
     let named = alter(cx, &input.key, input.version_id.as_ref(), tags).await?;
     let output = ObjectTaggingOutput {
         version_id: convert::shown_version(cx.bucket(), named),
@@ -33,7 +30,8 @@ pub(super) async fn put_object_tagging(cx: &Context, input: &PutObjectTaggingInp
 }
 
 pub(super) async fn delete_object_tagging(cx: &Context, input: &ObjectInput) -> Answer {
-    let named = alter(cx, &input.key, input.version_id.as_ref(), Vec::new()).await?;
+    let tags = Alteration::Tags(Vec::new());
+    let named = alter(cx, &input.key, input.version_id.as_ref(), tags).await?;
     let output = ObjectTaggingOutput {
         version_id: convert::shown_version(cx.bucket(), named),
         outcome: TaggingOutcome::Removed,
@@ -41,54 +39,11 @@ pub(super) async fn delete_object_tagging(cx: &Context, input: &ObjectInput) -> 
     Ok(whole(output.into_response()))
 }
 
-async fn alter(
-    cx: &Context,
-    key: &ObjectKey,
-    version: Option<&VersionId>,
-    tags: Vec<(String, String)>,
-) -> Result<VersionName, Error> {
-    let named = match version {
-        None => None,
-        Some(version) => Some(
-            convert::stored_version(version)
-                .ok_or_else(|| no_such_version(version, key.as_str()))?,
-        ),
-    };
-    let alter = AlterVersion {
-        key: convert::stored_key(key.as_str()),
-        version: named,
-        alteration: Alteration::Tags(tags),
-    };
-    Ok(cx.metadata().alter_version(cx.bucket(), alter).await?)
-}
-
-pub(super) async fn get_bucket_tagging(cx: &Context) -> Answer {
-    let kind = DocumentKind::Tagging;
-    let found = cx.metadata().bucket_document(cx.bucket().id, kind).await?;
-    let Document(document) = found.ok_or_else(|| {
-        S3Error::new(ErrorCode::NoSuchTagSet).field("BucketName", cx.bucket().name.as_str())
-    })?;
-    Ok(whole(ConfigurationOutput { document }.into_response()))
-}
-
 pub(super) async fn put_bucket_tagging(
     cx: &Context,
     input: &BucketConfiguration<TagSet>,
 ) -> Answer {
-    configure(cx, Some(input.configuration.to_xml())).await?;
+    let document = input.configuration.to_xml();
+    document::configure(cx, DocumentKind::Tagging, Some(document)).await?;
     Ok(whole(NoContent.into_response()))
-}
-
-pub(super) async fn delete_bucket_tagging(cx: &Context) -> Answer {
-    configure(cx, None).await?;
-    Ok(whole(NoContent.into_response()))
-}
-
-async fn configure(cx: &Context, document: Option<Bytes>) -> Result<(), Error> {
-    let change = BucketChange::Document {
-        kind: DocumentKind::Tagging,
-        document: document.map(Document),
-    };
-    cx.metadata().configure_bucket(cx.bucket(), change).await?;
-    Ok(())
 }

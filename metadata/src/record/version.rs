@@ -122,16 +122,14 @@ impl Lock {
     }
 
     /// Whether the retention may become another at a moment, ms since 1970. Longer it always may, in
-    /// the same mode or a stricter one.
+    /// the same mode.
     pub fn allows_retention(&self, to: Option<Retention>, now_ms: u64, bypass: Bypass) -> bool {
         let Some(present) = self.retention else {
             return true;
         };
-        let is_stricter = to.is_some_and(|to| {
-            to.until_ms >= present.until_ms
-                && (to.mode == present.mode || to.mode == RetentionMode::Compliance)
-        });
-        is_stricter || present.allows(now_ms, bypass)
+        let is_longer =
+            to.is_some_and(|to| to.until_ms >= present.until_ms && to.mode == present.mode);
+        is_longer || present.allows(now_ms, bypass)
     }
 }
 
@@ -194,6 +192,9 @@ mod tests {
         }
         let compliance = lock(until(Compliance, 10));
         assert!(!compliance.allows_retention(until(Governance, 20), 9, Bypassed));
+        let governance = lock(until(Governance, 10));
+        assert!(!governance.allows_retention(until(Compliance, 20), 9, Nothing));
+        assert!(governance.allows_retention(until(Compliance, 20), 9, Bypassed));
         let held = Lock {
             retention: None,
             legal_hold: true,

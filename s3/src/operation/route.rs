@@ -17,8 +17,9 @@ use crate::name::{BucketName, ObjectKey};
 /// The most bytes of a CreateBucket body: room for a configuration with tags.
 const CREATE_BUCKET_BYTES_MAX: usize = 64 << 10;
 
-/// The most bytes of a document that is one setting, such as a bucket's versioning.
-const SETTING_BYTES_MAX: usize = 64 << 10;
+/// The most bytes of a document that configures a bucket or an object: CORS rules are the longest,
+/// and hold themselves to 64 KiB.
+const SETTING_BYTES_MAX: usize = 128 << 10;
 
 /// The most bytes of a DeleteObjects body: 1000 keys of 1024 bytes, each byte escaped in five.
 const DELETE_OBJECTS_BYTES_MAX: usize = 6 << 20;
@@ -85,6 +86,27 @@ impl Router {
     /// `InvalidURI`, `InvalidBucketName`, `KeyTooLongError`, or `MethodNotAllowed` where the
     /// resource has no such method.
     pub fn route(&self, head: &Parts) -> Result<Route> {
+        let (bucket, key) = self.place(head)?;
+        let query = Query::parse(head.uri.query().unwrap_or(""))?;
+        let scope = match (&bucket, &key) {
+            (None, _) => Scope::Service,
+            (Some(_), None) => Scope::Bucket,
+            (Some(_), Some(_)) => Scope::Object,
+        };
+        let operation = select(head, scope, &query)?;
+        Ok(Route {
+            operation,
+            bucket,
+            key,
+            query,
+        })
+    }
+
+    /// The bucket and key that a request is about, whatever it asks.
+    ///
+    /// # Errors
+    /// `InvalidURI`, `InvalidBucketName`, `KeyTooLongError`.
+    pub fn place(&self, head: &Parts) -> Result<(Option<BucketName>, Option<ObjectKey>)> {
         let path = head
             .uri
             .path()
@@ -97,26 +119,13 @@ impl Router {
                 None => (path.to_owned(), ""),
             },
         };
-        let query = Query::parse(head.uri.query().unwrap_or(""))?;
-        let (bucket, key) = match (raw_bucket.is_empty(), raw_key.is_empty()) {
+        Ok(match (raw_bucket.is_empty(), raw_key.is_empty()) {
             (true, true) => (None, None),
             (_, true) => (Some(decode_bucket(&raw_bucket)?), None),
             (_, false) => {
                 let key = ObjectKey::from_bytes(&percent_decode(raw_key)?)?;
                 (Some(decode_bucket(&raw_bucket)?), Some(key))
             }
-        };
-        let scope = match (&bucket, &key) {
-            (None, _) => Scope::Service,
-            (Some(_), None) => Scope::Bucket,
-            (Some(_), Some(_)) => Scope::Object,
-        };
-        let operation = select(head, scope, &query)?;
-        Ok(Route {
-            operation,
-            bucket,
-            key,
-            query,
         })
     }
 
@@ -153,8 +162,12 @@ impl Route {
             OperationName::PutObject | OperationName::UploadPart => BodyKind::Stream,
             OperationName::CreateBucket => document(CREATE_BUCKET_BYTES_MAX),
             OperationName::DeleteObjects => document(DELETE_OBJECTS_BYTES_MAX),
-            OperationName::PutBucketTagging
+            OperationName::PutBucketCors
+            | OperationName::PutBucketTagging
             | OperationName::PutBucketVersioning
+            | OperationName::PutObjectLegalHold
+            | OperationName::PutObjectLockConfiguration
+            | OperationName::PutObjectRetention
             | OperationName::PutObjectTagging => document(SETTING_BYTES_MAX),
             OperationName::CompleteMultipartUpload => BodyKind::Xml {
                 limit_bytes: COMPLETE_UPLOAD_BYTES_MAX,

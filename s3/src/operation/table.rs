@@ -118,7 +118,7 @@ operations! {
     CreateSession GET Bucket ["session"] [] "s3express:CreateSession" NotImplemented;
     DeleteBucket DELETE Bucket [] [] "s3:DeleteBucket" Implemented;
     DeleteBucketAnalyticsConfiguration DELETE Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
-    DeleteBucketCors DELETE Bucket ["cors"] [] "s3:PutBucketCORS" NotImplemented;
+    DeleteBucketCors DELETE Bucket ["cors"] [] "s3:PutBucketCORS" Implemented;
     DeleteBucketEncryption DELETE Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
     DeleteBucketIntelligentTieringConfiguration DELETE Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
     DeleteBucketInventoryConfiguration DELETE Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
@@ -139,7 +139,7 @@ operations! {
     GetBucketAccelerateConfiguration GET Bucket ["accelerate"] [] "s3:GetAccelerateConfiguration" NotImplemented;
     GetBucketAcl GET Bucket ["acl"] [] "s3:GetBucketAcl" Implemented;
     GetBucketAnalyticsConfiguration GET Bucket ["analytics", "id"] [] "s3:GetAnalyticsConfiguration" NotImplemented;
-    GetBucketCors GET Bucket ["cors"] [] "s3:GetBucketCORS" NotImplemented;
+    GetBucketCors GET Bucket ["cors"] [] "s3:GetBucketCORS" Implemented;
     GetBucketEncryption GET Bucket ["encryption"] [] "s3:GetEncryptionConfiguration" NotImplemented;
     GetBucketIntelligentTieringConfiguration GET Bucket ["intelligent-tiering", "id"] [] "s3:GetIntelligentTieringConfiguration" NotImplemented;
     GetBucketInventoryConfiguration GET Bucket ["inventory", "id"] [] "s3:GetInventoryConfiguration" NotImplemented;
@@ -163,9 +163,9 @@ operations! {
     GetObject GET Object [] [] "s3:GetObject" Implemented;
     GetObjectAcl GET Object ["acl"] [] "s3:GetObjectAcl" Implemented;
     GetObjectAttributes GET Object ["attributes"] [] "s3:GetObjectAttributes" NotImplemented;
-    GetObjectLegalHold GET Object ["legal-hold"] [] "s3:GetObjectLegalHold" NotImplemented;
-    GetObjectLockConfiguration GET Bucket ["object-lock"] [] "s3:GetBucketObjectLockConfiguration" NotImplemented;
-    GetObjectRetention GET Object ["retention"] [] "s3:GetObjectRetention" NotImplemented;
+    GetObjectLegalHold GET Object ["legal-hold"] [] "s3:GetObjectLegalHold" Implemented;
+    GetObjectLockConfiguration GET Bucket ["object-lock"] [] "s3:GetBucketObjectLockConfiguration" Implemented;
+    GetObjectRetention GET Object ["retention"] [] "s3:GetObjectRetention" Implemented;
     GetObjectTagging GET Object ["tagging"] [] "s3:GetObjectTagging" Implemented;
     GetObjectTorrent GET Object ["torrent"] [] "s3:GetObjectTorrent" NotImplemented;
     GetPublicAccessBlock GET Bucket ["publicAccessBlock"] [] "s3:GetBucketPublicAccessBlock" NotImplemented;
@@ -187,7 +187,7 @@ operations! {
     PutBucketAccelerateConfiguration PUT Bucket ["accelerate"] [] "s3:PutAccelerateConfiguration" NotImplemented;
     PutBucketAcl PUT Bucket ["acl"] [] "s3:PutBucketAcl" NotImplemented;
     PutBucketAnalyticsConfiguration PUT Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
-    PutBucketCors PUT Bucket ["cors"] [] "s3:PutBucketCORS" NotImplemented;
+    PutBucketCors PUT Bucket ["cors"] [] "s3:PutBucketCORS" Implemented;
     PutBucketEncryption PUT Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
     PutBucketIntelligentTieringConfiguration PUT Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
     PutBucketInventoryConfiguration PUT Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
@@ -206,9 +206,9 @@ operations! {
     PutBucketWebsite PUT Bucket ["website"] [] "s3:PutBucketWebsite" NotImplemented;
     PutObject PUT Object [] [] "s3:PutObject" Implemented;
     PutObjectAcl PUT Object ["acl"] [] "s3:PutObjectAcl" NotImplemented;
-    PutObjectLegalHold PUT Object ["legal-hold"] [] "s3:PutObjectLegalHold" NotImplemented;
-    PutObjectLockConfiguration PUT Bucket ["object-lock"] [] "s3:PutBucketObjectLockConfiguration" NotImplemented;
-    PutObjectRetention PUT Object ["retention"] [] "s3:PutObjectRetention" NotImplemented;
+    PutObjectLegalHold PUT Object ["legal-hold"] [] "s3:PutObjectLegalHold" Implemented;
+    PutObjectLockConfiguration PUT Bucket ["object-lock"] [] "s3:PutBucketObjectLockConfiguration" Implemented;
+    PutObjectRetention PUT Object ["retention"] [] "s3:PutObjectRetention" Implemented;
     PutObjectTagging PUT Object ["tagging"] [] "s3:PutObjectTagging" Implemented;
     PutPublicAccessBlock PUT Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" NotImplemented;
     RenameObject PUT Object ["renameObject"] [] "s3:PutObject" NotImplemented;
@@ -220,6 +220,36 @@ operations! {
     UploadPart PUT Object ["partNumber", "uploadId"] [] "s3:PutObject" Implemented;
     UploadPartCopy PUT Object ["partNumber", "uploadId"] ["x-amz-copy-source"] "s3:PutObject" Implemented;
     WriteGetObjectResponse POST Service [] [] "s3-object-lambda:WriteGetObjectResponse" OtherEndpoint;
+}
+
+impl OperationName {
+    /// The smallest body that the operation takes; empty where it takes none. For those who try all
+    /// operations.
+    #[must_use]
+    pub const fn smallest_document(self) -> &'static str {
+        match self {
+            Self::CompleteMultipartUpload => {
+                "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>\
+                 </CompleteMultipartUpload>"
+            }
+            Self::DeleteObjects => "<Delete><Object><Key>k</Key></Object></Delete>",
+            Self::PutBucketCors => {
+                "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET\
+                 </AllowedMethod></CORSRule></CORSConfiguration>"
+            }
+            Self::PutBucketTagging | Self::PutObjectTagging => "<Tagging><TagSet/></Tagging>",
+            Self::PutBucketVersioning => {
+                "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+            }
+            Self::PutObjectLegalHold => "<LegalHold><Status>ON</Status></LegalHold>",
+            Self::PutObjectLockConfiguration => {
+                "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>\
+                 </ObjectLockConfiguration>"
+            }
+            Self::PutObjectRetention => "<Retention/>",
+            _ => "",
+        }
+    }
 }
 
 /// The compatibility table as Markdown: every operation that requests are routed to.

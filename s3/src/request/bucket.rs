@@ -40,14 +40,43 @@ pub struct CreateBucketInput {
     /// The region the client wants it in; a region other than the store's own is answered with
     /// `IllegalLocationConstraintException`.
     pub location: Option<String>,
+    /// Whether its versions can be locked.
+    pub object_lock: ObjectLockAtCreation,
+}
+
+/// Whether a new bucket's versions can be locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectLockAtCreation {
+    /// They can, so all are kept.
+    Enabled,
+    /// They can't.
+    Disabled,
+}
+
+impl ObjectLockAtCreation {
+    fn parse(fields: Fields<'_>) -> Result<Self> {
+        let name = "x-amz-bucket-object-lock-enabled";
+        match fields.header(name)? {
+            None => Ok(Self::Disabled),
+            Some(value) if value.eq_ignore_ascii_case("false") => Ok(Self::Disabled),
+            Some(value) if value.eq_ignore_ascii_case("true") => Ok(Self::Enabled),
+            Some(value) => Err(Error::invalid_argument(
+                name,
+                value,
+                "Value for x-amz-bucket-object-lock-enabled must be true or false",
+            )),
+        }
+    }
 }
 
 impl CreateBucketInput {
-    pub(crate) fn parse(bucket: BucketName, body: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(bucket: BucketName, fields: Fields<'_>, body: &[u8]) -> Result<Self> {
+        let object_lock = ObjectLockAtCreation::parse(fields)?;
         if body.is_empty() {
             return Ok(Self {
                 bucket,
                 location: None,
+                object_lock,
             });
         }
         let root = Element::parse(body, "CreateBucketConfiguration")?;
@@ -63,7 +92,11 @@ impl CreateBucketInput {
             .only(&["LocationConstraint"])?
             .optional_text("LocationConstraint")?;
         let location = location.filter(|text| !text.is_empty()).map(str::to_owned);
-        Ok(Self { bucket, location })
+        Ok(Self {
+            bucket,
+            location,
+            object_lock,
+        })
     }
 }
 
@@ -89,8 +122,14 @@ mod tests {
 
     #[test]
     fn create_bucket_reads_the_location() {
+        let (headers, query) = (http::HeaderMap::new(), crate::operation::Query::default());
+        let fields = Fields {
+            headers: &headers,
+            query: &query,
+        };
         let parse = |body: &str| {
-            CreateBucketInput::parse(BucketName::parse("abc").unwrap(), body.as_bytes())
+            let bucket = BucketName::parse("abc").unwrap();
+            CreateBucketInput::parse(bucket, fields, body.as_bytes())
         };
         let wrap = |inner: &str| {
             format!(

@@ -4,6 +4,7 @@ use super::Target;
 use super::conditions::{copy_source_conditions, write_condition};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
+use super::lock::NewLock;
 use super::multipart::{UploadTarget, checksum_algorithm};
 use super::object::VersionId;
 use super::tagging::new_tags;
@@ -100,6 +101,8 @@ pub struct CopyObjectInput {
     pub metadata: CopyMetadata,
     /// Where the copy's tags come from.
     pub tags: CopyTags,
+    /// What the copy is to be kept by. A source's lock is not copied.
+    pub lock: NewLock,
     /// The copy's storage class.
     pub storage_class: StorageClass,
     /// The checksum the copy is to have, where the client wants another than the source's.
@@ -140,6 +143,7 @@ impl CopyObjectInput {
             source_conditions: copy_source_conditions(fields)?,
             metadata,
             tags,
+            lock: NewLock::parse(fields)?,
             storage_class: storage_class.unwrap_or_default(),
             checksum_algorithm,
             condition: write_condition(fields)?,

@@ -4,6 +4,7 @@ use super::Target;
 use super::conditions::write_condition;
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
+use super::lock::NewLock;
 use super::object::{PART_NUMBER_MAX, parse_part_number};
 use super::tagging::new_tags;
 use crate::body::checksum::{Checksum, ChecksumAlgorithm, ChecksumType};
@@ -28,6 +29,8 @@ pub struct CreateMultipartUploadInput {
     pub headers: ObjectHeaders,
     /// The object's tags.
     pub tags: TagSet,
+    /// What the object is to be kept by.
+    pub lock: NewLock,
     /// The storage class.
     pub storage_class: StorageClass,
     /// The checksum the object is to have.
@@ -50,6 +53,7 @@ impl CreateMultipartUploadInput {
             key: target.key,
             headers: ObjectHeaders::parse(fields)?,
             tags: new_tags(fields)?,
+            lock: NewLock::parse(fields)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
             checksum: MultipartChecksum::requested(fields)?,
         })

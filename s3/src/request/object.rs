@@ -6,9 +6,11 @@ use super::Target;
 use super::conditions::{read_conditions, write_condition};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
+use super::lock::{NewLock, governance};
 use super::tagging::new_tags;
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::conditions::{ReadConditions, WriteCondition};
+use crate::config::object_lock::Governance;
 use crate::config::tagging::TagSet;
 use crate::error::{Error, ErrorCode, Result};
 use crate::etag::ETagMatch;
@@ -97,6 +99,8 @@ pub struct PutObjectInput {
     pub headers: ObjectHeaders,
     /// Its tags.
     pub tags: TagSet,
+    /// What it is to be kept by.
+    pub lock: NewLock,
     /// The storage class.
     pub storage_class: StorageClass,
     /// What must hold of the object there is now.
@@ -117,6 +121,7 @@ impl PutObjectInput {
             key: target.key,
             headers: ObjectHeaders::parse(fields)?,
             tags: new_tags(fields)?,
+            lock: NewLock::parse(fields)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
             condition: write_condition(fields)?,
         })
@@ -263,6 +268,8 @@ pub struct DeleteObjectInput {
     pub version_id: Option<VersionId>,
     /// What must hold of the object there is now.
     pub condition: WriteCondition,
+    /// Whether a version may be removed though a retention in governance mode keeps it.
+    pub governance: Governance,
 }
 
 impl DeleteObjectInput {
@@ -277,6 +284,7 @@ impl DeleteObjectInput {
             key: target.key,
             version_id,
             condition,
+            governance: governance(fields)?,
         })
     }
 }
@@ -290,6 +298,8 @@ pub struct DeleteObjectsInput {
     pub objects: Vec<ObjectToDelete>,
     /// Whether the answer holds the failures only.
     pub quiet: bool,
+    /// Whether versions may be removed though retentions in governance mode keep them.
+    pub governance: Governance,
 }
 
 /// One object of a DeleteObjects.
@@ -304,8 +314,8 @@ pub struct ObjectToDelete {
 }
 
 impl DeleteObjectsInput {
-    pub(crate) fn parse(bucket: BucketName, headers: &HeaderMap, body: &[u8]) -> Result<Self> {
-        require_digest(headers)?;
+    pub(crate) fn parse(bucket: BucketName, fields: Fields<'_>, body: &[u8]) -> Result<Self> {
+        require_digest(fields.headers)?;
         if body.is_empty() {
             return Err(ErrorCode::MissingRequestBodyError.into());
         }
@@ -327,6 +337,7 @@ impl DeleteObjectsInput {
             bucket,
             objects,
             quiet,
+            governance: governance(fields)?,
         })
     }
 }
@@ -377,11 +388,21 @@ fn require_digest(headers: &HeaderMap) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::Query;
+
+    fn delete_with(headers: &HeaderMap, body: &str) -> Result<DeleteObjectsInput> {
+        let query = Query::default();
+        let fields = Fields {
+            headers,
+            query: &query,
+        };
+        DeleteObjectsInput::parse(BucketName::parse("abc").unwrap(), fields, body.as_bytes())
+    }
 
     fn delete(body: &str) -> Result<DeleteObjectsInput> {
         let mut headers = HeaderMap::new();
         headers.insert("content-md5", "x".parse().unwrap());
-        DeleteObjectsInput::parse(BucketName::parse("abc").unwrap(), &headers, body.as_bytes())
+        delete_with(&headers, body)
     }
 
     #[test]
@@ -421,11 +442,7 @@ mod tests {
             code("<Delete><Key>k</Key></Delete>"),
             ErrorCode::MalformedXML
         );
-        let error = DeleteObjectsInput::parse(
-            BucketName::parse("abc").unwrap(),
-            &HeaderMap::new(),
-            many(1).as_bytes(),
-        );
+        let error = delete_with(&HeaderMap::new(), &many(1));
         assert_eq!(error.unwrap_err().code(), ErrorCode::InvalidRequest);
     }
 

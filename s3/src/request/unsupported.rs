@@ -6,16 +6,16 @@ use crate::body::checksum::ChecksumAlgorithm;
 use crate::error::{Error, Result};
 
 /// Beginnings of header names that are refused whatever their value.
-const REFUSED_PREFIXES: [&str; 5] = [
+const REFUSED_PREFIXES: [&str; 4] = [
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
-    "x-amz-object-lock-",
     "x-amz-grant-",
     "x-amz-if-match-",
 ];
 
 /// Header names that are refused whatever their value.
-const REFUSED: [&str; 6] = [
+const REFUSED: [&str; 7] = [
+    "x-amz-bucket-object-lock-token",
     "x-amz-expected-bucket-owner",
     "x-amz-mfa",
     "x-amz-source-expected-bucket-owner",
@@ -25,9 +25,8 @@ const REFUSED: [&str; 6] = [
 ];
 
 /// Headers that are accepted with the values that describe what the store does anyway.
-const ACCEPTED_VALUES: [(&str, &[&str]); 3] = [
+const ACCEPTED_VALUES: [(&str, &[&str]); 2] = [
     ("x-amz-acl", &["private", "bucket-owner-full-control"]),
-    ("x-amz-bucket-object-lock-enabled", &["false"]),
     ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
 ];
 
@@ -111,12 +110,10 @@ mod tests {
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-copy-source-server-side-encryption-customer-key", "k"),
-            ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-acl", "public-read"),
             ("x-amz-grant-read", "id"),
             ("x-amz-website-redirect-location", "/x"),
             ("x-amz-checksum-sha512", "AAAA"),
-            ("x-amz-bucket-object-lock-enabled", "true"),
         ] {
             assert_eq!(
                 outcome(name, value),

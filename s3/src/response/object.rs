@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{header_text, metadata_text};
 use crate::body::checksum::Checksum;
+use crate::config::object_lock::{LegalHold, Retention};
 use crate::config::tagging::TagSet;
 use crate::error::{Error, ErrorCode};
 use crate::etag::ETag;
@@ -52,6 +53,10 @@ pub struct ObjectInfo {
     pub version_id: Option<VersionId>,
     /// How many tags it has.
     pub tag_count: usize,
+    /// Until when it is kept.
+    pub retention: Option<Retention>,
+    /// Whether it is kept until told otherwise.
+    pub legal_hold: LegalHold,
 }
 
 /// The answer of GetObject and HeadObject.
@@ -86,6 +91,7 @@ impl GetObjectOutput {
         insert_content_headers(headers, &self.object.headers, self.overrides);
         insert_metadata(headers, &self.object.headers);
         insert_version(headers, VERSION_ID, self.object.version_id.as_ref());
+        insert_lock(headers, self.object.retention, self.object.legal_hold);
         if self.object.tag_count > 0 {
             headers.insert("x-amz-tagging-count", self.object.tag_count.into());
         }
@@ -367,6 +373,19 @@ impl DeleteObjectsOutput {
     }
 }
 
+fn insert_lock(headers: &mut HeaderMap, retention: Option<Retention>, legal_hold: LegalHold) {
+    if let Some(Retention { mode, until }) = retention {
+        let mode = HeaderValue::from_static(mode.as_str());
+        headers.insert("x-amz-object-lock-mode", mode);
+        let name = HeaderName::from_static("x-amz-object-lock-retain-until-date");
+        insert_text(headers, name, Some(&to_iso8601(until)));
+    }
+    if legal_hold == LegalHold::On {
+        let on = HeaderValue::from_static(legal_hold.as_str());
+        headers.insert("x-amz-object-lock-legal-hold", on);
+    }
+}
+
 pub(super) fn insert_version(
     headers: &mut HeaderMap,
     name: HeaderName,
@@ -459,6 +478,7 @@ fn insert_metadata(headers: &mut HeaderMap, stored: &ObjectHeaders) {
 mod tests {
     use super::*;
     use crate::body::checksum::ChecksumAlgorithm;
+    use crate::config::object_lock::RetentionMode;
     use crate::error::ErrorCode;
     use crate::request::UserMetadata;
     use crate::time::from_unix_ms;
@@ -483,6 +503,11 @@ mod tests {
                 checksum: Checksum::parse(ChecksumAlgorithm::Crc32, "AAAAAA==-2"),
                 version_id: Some(VersionId::Null),
                 tag_count: 3,
+                retention: Some(Retention {
+                    mode: RetentionMode::Governance,
+                    until: from_unix_ms(0),
+                }),
+                legal_hold: LegalHold::On,
             },
             range: None,
             parts_count: None,
@@ -511,6 +536,12 @@ mod tests {
             ("x-amz-missing-meta", "1"),
             ("x-amz-version-id", "null"),
             ("x-amz-tagging-count", "3"),
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            (
+                "x-amz-object-lock-retain-until-date",
+                "1970-01-01T00:00:00.000Z",
+            ),
+            ("x-amz-object-lock-legal-hold", "ON"),
         ] {
             assert_eq!(headers[name], value, "{name}");
         }

@@ -1,0 +1,43 @@
+//! The documents that configure buckets: stored as their parsers write them, answered as stored.
+
+use bytes::Bytes;
+use riquet_metadata::command::BucketChange;
+use riquet_metadata::record::{Document, DocumentKind};
+use riquet_s3::response::{ConfigurationOutput, Done, NoContent};
+use riquet_s3::{Error as S3Error, ErrorCode};
+
+use super::{Answer, Context, whole};
+use crate::error::Error;
+
+/// The bucket's document of a kind; `missing` if it has none.
+pub(super) async fn get(cx: &Context, kind: DocumentKind, missing: ErrorCode) -> Answer {
+    let found = cx.metadata().bucket_document(cx.bucket().id, kind).await?;
+    let Document(document) = found
+        .ok_or_else(|| S3Error::new(missing).field("BucketName", cx.bucket().name.as_str()))?;
+    Ok(whole(ConfigurationOutput { document }.into_response()))
+}
+
+/// Stores a document, and answers 200.
+pub(super) async fn put(cx: &Context, kind: DocumentKind, document: Bytes) -> Answer {
+    configure(cx, kind, Some(document)).await?;
+    Ok(whole(Done.into_response()))
+}
+
+/// Removes a document, if there is one, and answers 204.
+pub(super) async fn delete(cx: &Context, kind: DocumentKind) -> Answer {
+    configure(cx, kind, None).await?;
+    Ok(whole(NoContent.into_response()))
+}
+
+pub(super) async fn configure(
+    cx: &Context,
+    kind: DocumentKind,
+    document: Option<Bytes>,
+) -> Result<(), Error> {
+    let change = BucketChange::Document {
+        kind,
+        document: document.map(Document),
+    };
+    cx.metadata().configure_bucket(cx.bucket(), change).await?;
+    Ok(())
+}
