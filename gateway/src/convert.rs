@@ -65,6 +65,11 @@ pub(crate) fn shown_version(bucket: &Bucket, name: VersionName) -> Option<Versio
     (bucket.versioning != Versioning::Never).then(|| version_id(name))
 }
 
+/// The version as answers to writes show it: only one that is kept, as at AWS.
+pub(crate) fn written_version(name: VersionName) -> Option<VersionId> {
+    matches!(name, VersionName::Kept(_)).then(|| version_id(name))
+}
+
 pub(crate) fn stored_etag(etag: &ETag) -> StoredETag {
     StoredETag {
         md5: *etag.md5(),

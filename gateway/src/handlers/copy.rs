@@ -99,7 +99,7 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         etag: convert::etag(&etag),
         last_modified: convert::moment(stored.modified_ms),
         checksum,
-        version_id: convert::shown_version(cx.bucket(), stored.version),
+        version_id: convert::written_version(stored.version),
         source_version_id,
     };
     Ok(whole(output.into_response()))

@@ -67,7 +67,7 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
             .checksums
             .first()
             .and_then(|sum| convert::checksum(sum, done.etag.parts)),
-        version_id: convert::shown_version(cx.bucket(), done.stored.version),
+        version_id: convert::written_version(done.stored.version),
     };
     Ok(whole(output.into_response()))
 }

@@ -74,7 +74,7 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     let output = PutObjectOutput {
         etag: convert::etag(&etag),
         checksum,
-        version_id: convert::shown_version(cx.bucket(), stored.version),
+        version_id: convert::written_version(stored.version),
     };
     Ok(whole(output.into_response()))
 }

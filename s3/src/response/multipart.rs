@@ -118,7 +118,7 @@ pub struct CompleteMultipartUploadOutput {
     pub etag: ETag,
     /// The object's checksum.
     pub checksum: Option<Checksum>,
-    /// The object's version, in a bucket that keeps versions or ever did.
+    /// The object's version, if its bucket keeps it as one.
     pub version_id: Option<VersionId>,
 }
 

@@ -158,7 +158,7 @@ pub struct PutObjectOutput {
     pub etag: ETag,
     /// Its checksum.
     pub checksum: Option<Checksum>,
-    /// Its version, in a bucket that keeps versions or ever did.
+    /// Its version, if its bucket keeps it as one.
     pub version_id: Option<VersionId>,
 }
 
@@ -183,7 +183,7 @@ pub struct CopyObjectOutput {
     pub last_modified: Timestamp,
     /// The copy's checksum.
     pub checksum: Option<Checksum>,
-    /// The copy's version, in a bucket that keeps versions or ever did.
+    /// The copy's version, if its bucket keeps it as one.
     pub version_id: Option<VersionId>,
     /// The version that was copied, of such a bucket.
     pub source_version_id: Option<VersionId>,
