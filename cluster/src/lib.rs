@@ -9,9 +9,11 @@
 //! * [`wire`]: the shard protocol between gateways and storage nodes.
 //! * [`node_client`]: that protocol's client; [`cell_stream`]: a shard's cells through it, verified.
 //! * [`codecs`]: the codec of each profile.
+//! * [`clock`]: the wall clock.
 
 pub mod cell_hash;
 pub mod cell_stream;
+pub mod clock;
 pub mod codecs;
 pub mod error;
 pub mod failpoint;

@@ -56,7 +56,6 @@ mod tests {
             versioning: Versioning::Never,
             has_locks: false,
             documents: Vec::new(),
-            changed: 0,
         };
         let access = Access {
             action: "s3:GetObject",

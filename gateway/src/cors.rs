@@ -65,7 +65,7 @@ async fn rules(gateway: &Gateway, head: &Parts) -> Result<Option<CorsConfigurati
     };
     let bucket: Arc<Bucket> = gateway.metadata.bucket(name.as_str()).await?;
     let kind = DocumentKind::Cors;
-    if !bucket.documents.iter().any(|(known, _)| *known == kind) {
+    if !bucket.documents.contains(&kind) {
         return Ok(None);
     }
     let Some(Document(document)) = gateway.metadata.bucket_document(bucket.id, kind).await? else {

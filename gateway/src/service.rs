@@ -12,7 +12,7 @@ use riquet_metadata::Error as MetadataError;
 use riquet_metadata::record::{Account, Bucket};
 use riquet_s3::auth::{self, Verified};
 use riquet_s3::body::{PayloadSpec, Purpose, read_document};
-use riquet_s3::operation::{BodyKind, OperationName, Query, Route};
+use riquet_s3::operation::{BodyKind, OperationName, Query, Route, Scope};
 use riquet_s3::request::Operation;
 use riquet_s3::response;
 use riquet_s3::response::error::{ErrorContext, render};
@@ -170,21 +170,14 @@ impl Exchange<'_> {
         let metadata = &self.gateway.metadata;
         let found = match route.operation.name {
             OperationName::CreateBucket => return Ok(None),
+            // They meet the bucket's keys, where an outdated record is noticed.
+            OperationName::DeleteObjects
+            | OperationName::ListMultipartUploads
+            | OperationName::ListObjectVersions
+            | OperationName::ListObjects
+            | OperationName::ListObjectsV2 => metadata.bucket(name.as_str()).await,
             // Answered from the bucket's record alone, which must be the present one.
-            OperationName::HeadBucket
-            | OperationName::DeleteBucket
-            | OperationName::GetBucketLocation
-            | OperationName::DeleteBucketCors
-            | OperationName::DeleteBucketTagging
-            | OperationName::GetBucketCors
-            | OperationName::GetBucketTagging
-            | OperationName::GetBucketVersioning
-            | OperationName::GetObjectLockConfiguration
-            | OperationName::PutBucketCors
-            | OperationName::PutBucketTagging
-            | OperationName::PutObjectLockConfiguration
-            | OperationName::PutBucketVersioning
-            | OperationName::GetBucketAcl => metadata.bucket_now(name.as_str()).await,
+            _ if route.operation.scope == Scope::Bucket => metadata.bucket_now(name.as_str()).await,
             _ => metadata.bucket(name.as_str()).await,
         };
         found

@@ -1,17 +1,12 @@
 //! The one place of this crate where time and randomness come in: at its edges, the client and
 //! the service, never in the state machine.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::id::RequestId;
 
 /// Now, ms since 1970.
 #[expect(clippy::disallowed_methods, reason = "the edge where time comes in")]
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).expect("the year is below 500,000,000")
+    riquet_cluster::clock::now_ms()
 }
 
 /// A name that nothing else has.

@@ -52,15 +52,10 @@ pub struct Bucket {
     #[n(7)]
     #[cbor(default)]
     pub has_locks: bool,
-    /// Its documents (policy, lifecycle, ...), and the number of the command that put each of them
-    /// there; sorted.
+    /// Which documents it has (policy, lifecycle, ...).
     #[n(8)]
     #[cbor(default)]
-    pub documents: Vec<(DocumentKind, u64)>,
-    /// The number of the command that last changed the bucket, apart from its tablets.
-    #[n(9)]
-    #[cbor(default)]
-    pub changed: u64,
+    pub documents: Vec<DocumentKind>,
 }
 
 impl Bucket {

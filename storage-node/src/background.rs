@@ -9,13 +9,13 @@ use riquet_metadata::raft::RaftHost;
 use riquet_metadata::{Client, GroupId};
 use tokio::task::JoinSet;
 
-use crate::clock::now_ms;
 use crate::garbage::{Collector, Sweeper, Swept, remove_left_behind};
 use crate::pace::Pace;
 use crate::repair::{Repairer, find_losses};
 use crate::scrub::Scrubber;
 use crate::server::{DiskSlot, Node};
 use crate::store::{Progress, ShardStore};
+use riquet_cluster::clock::now_ms;
 
 /// How often a disk's node looks for what the disk was to remove.
 const REMOVALS_LOOK: Duration = Duration::from_secs(15);

@@ -9,7 +9,6 @@
 //! * [`config`], [`process`]: settings and the process around it all.
 
 mod background;
-mod clock;
 pub mod config;
 pub mod error;
 pub mod garbage;

@@ -16,11 +16,11 @@ use riquet_metadata::record::Debt;
 use riquet_metadata::{BucketId, Client};
 use tokio::time::timeout;
 
-use crate::clock::now_ms;
 use crate::error::Error;
 use crate::pace::Pace;
 use crate::server::Node;
 use crate::store::{Progress, ShardStore, Verdict};
+use riquet_cluster::clock::now_ms;
 
 /// How often a disk that is not due looks whether it is.
 const LOOK: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use riquet_cluster::wire::upkeep::{JobKind, JobReport};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::clock::now_ms;
+use riquet_cluster::clock::now_ms;
 
 /// The background work on one disk.
 #[derive(Debug, Default)]

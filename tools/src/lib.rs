@@ -6,7 +6,6 @@
 mod admin;
 mod bench;
 mod cli;
-mod clock;
 mod dev;
 mod error;
 mod files;

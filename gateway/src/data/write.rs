@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use riquet_cluster::id::{BlobId, ChunkId, RequestId, ShardId};
@@ -17,6 +16,7 @@ use super::error::{DataError, WriteError};
 use super::shard_write::ShardWrites;
 use super::stripe::{Cutter, encode};
 use super::{DataPath, Inner};
+use riquet_cluster::clock::now_ms;
 
 /// Where a blob's bytes come from.
 pub trait Source: Send {
@@ -194,8 +194,5 @@ impl Drop for Unfinished {
 }
 
 fn fresh_blob_id() -> BlobId {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    BlobId::new(now.as_millis() as u64, rand::random())
+    BlobId::new(now_ms(), rand::random())
 }

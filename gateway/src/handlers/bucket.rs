@@ -4,6 +4,7 @@ use http::Response;
 use riquet_metadata::Created;
 use riquet_metadata::command::{BucketChange, NewBucket};
 use riquet_metadata::record::{Bucket, Versioning as StoredVersioning};
+use riquet_s3::config::object_lock::ObjectLockConfiguration;
 use riquet_s3::config::versioning::{Versioning, VersioningStatus};
 use riquet_s3::request::{
     BucketConfiguration, CreateBucketInput, ListBucketsInput, ObjectLockAtCreation,
@@ -14,7 +15,7 @@ use riquet_s3::response::{
 };
 use riquet_s3::{Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, lock, whole};
+use super::{Answer, Context, whole};
 use crate::answer::AnswerBody;
 use crate::convert;
 use crate::error::Error;
@@ -164,11 +165,13 @@ pub(super) async fn put_bucket_versioning(
     cx: &Context,
     input: &BucketConfiguration<VersioningStatus>,
 ) -> Answer {
+    if cx.bucket().has_locks {
+        ObjectLockConfiguration::check_versioning(input.configuration)?;
+    }
     let versioning = match input.configuration {
         VersioningStatus::Enabled => StoredVersioning::Enabled,
         VersioningStatus::Suspended => StoredVersioning::Suspended,
     };
-    lock::check_versioning(cx, versioning)?;
     let change = BucketChange::Versioning(versioning);
     cx.metadata().configure_bucket(cx.bucket(), change).await?;
     Ok(whole(Done.into_response()))
@@ -200,7 +203,6 @@ mod tests {
             versioning: StoredVersioning::Never,
             has_locks: false,
             documents: Vec::new(),
-            changed: 0,
         }
     }
 

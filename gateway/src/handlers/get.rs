@@ -10,7 +10,7 @@ use riquet_s3::request::{GetObjectInput, ObjectInput, Selection, VersionId};
 use riquet_s3::response::{AclOutput, GetObjectOutput, NotModifiedOutput, delete_marker_met};
 use riquet_s3::{Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, no_such_version, whole};
+use super::{Answer, Context, named_version, no_such_version, whole};
 use crate::answer::AnswerBody;
 use crate::convert;
 use crate::error::Error;
@@ -60,10 +60,7 @@ pub(super) async fn find(
         Some(version) => no_such_version(version, key),
         None => S3Error::new(ErrorCode::NoSuchKey).field("Key", key),
     };
-    let name = match version {
-        Some(version) => Some(convert::stored_version(version).ok_or_else(missing)?),
-        None => None,
-    };
+    let name = named_version(version, key)?;
     let stored = convert::stored_key(key);
     let found = cx.metadata().get_version(bucket, &stored, name).await?;
     let found = found.ok_or_else(missing)?;

@@ -5,8 +5,7 @@
 
 use riquet_metadata::command::{Alteration, BucketChange};
 use riquet_metadata::record::{
-    Bypass, Document, DocumentKind, Lock, Retention as StoredRetention,
-    RetentionMode as StoredMode, Versioning as StoredVersioning,
+    Bypass, Document, DocumentKind, Lock, Retention as StoredRetention, RetentionMode as StoredMode,
 };
 use riquet_s3::config::object_lock::{
     DefaultRetention, Governance, LegalHold, ObjectLockConfiguration, Retention, RetentionMode,
@@ -42,20 +41,6 @@ pub(super) async fn put_configuration(
     document::put(cx, DocumentKind::ObjectLock, input.configuration.to_xml()).await
 }
 
-/// Refuses to end the versions of a bucket that has locks.
-///
-/// # Errors
-/// `InvalidBucketState`.
-pub(super) fn check_versioning(cx: &Context, new: StoredVersioning) -> Result<(), S3Error> {
-    if cx.bucket().has_locks && new != StoredVersioning::Enabled {
-        return Err(S3Error::new(ErrorCode::InvalidBucketState).message(
-            "An Object Lock configuration is present on this bucket, so the versioning state \
-             cannot be changed.",
-        ));
-    }
-    Ok(())
-}
-
 async fn configuration(cx: &Context) -> Result<ObjectLockConfiguration, Error> {
     let kind = DocumentKind::ObjectLock;
     let found = cx.metadata().bucket_document(cx.bucket().id, kind).await?;
@@ -87,11 +72,7 @@ pub(super) async fn of_new_version(cx: &Context, asked: &NewLock) -> Result<Lock
 }
 
 async fn default_retention(cx: &Context) -> Result<Option<Retention>, Error> {
-    let kinds = cx.bucket().documents.iter();
-    if !kinds
-        .map(|(kind, _)| *kind)
-        .any(|kind| kind == DocumentKind::ObjectLock)
-    {
+    if !cx.bucket().documents.contains(&DocumentKind::ObjectLock) {
         return Ok(None);
     }
     let default = configuration(cx).await?.default_retention;

@@ -129,6 +129,16 @@ fn no_such_version(version: &VersionId, key: &str) -> S3Error {
         .field("VersionId", version.as_str())
 }
 
+/// The name of the version that a client asks for, if it asks for one.
+///
+/// # Errors
+/// `NoSuchVersion` for a name that no version of ours has.
+fn named_version(version: Option<&VersionId>, key: &str) -> Result<Option<VersionName>, S3Error> {
+    let named =
+        |version| convert::stored_version(version).ok_or_else(|| no_such_version(version, key));
+    version.map(named).transpose()
+}
+
 /// Changes what can be changed of a version; its name.
 async fn alter(
     cx: &Context,
@@ -136,16 +146,9 @@ async fn alter(
     version: Option<&VersionId>,
     alteration: Alteration,
 ) -> Result<VersionName, Error> {
-    let named = match version {
-        None => None,
-        Some(version) => Some(
-            convert::stored_version(version)
-                .ok_or_else(|| no_such_version(version, key.as_str()))?,
-        ),
-    };
     let alter = AlterVersion {
         key: convert::stored_key(key.as_str()),
-        version: named,
+        version: named_version(version, key.as_str())?,
         alteration,
     };
     Ok(cx.metadata().alter_version(cx.bucket(), alter).await?)

@@ -19,9 +19,6 @@ pub struct NewBucket {
     /// Whether versions can be locked; they are kept, then.
     #[n(3)]
     pub has_locks: bool,
-    /// Its first documents.
-    #[n(4)]
-    pub documents: Vec<(DocumentKind, Document)>,
 }
 
 impl NewBucket {
@@ -32,7 +29,6 @@ impl NewBucket {
             owner: owner.to_owned(),
             region: region.to_owned(),
             has_locks: false,
-            documents: Vec::new(),
         }
     }
 }

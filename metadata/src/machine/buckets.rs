@@ -32,7 +32,6 @@ impl NewBucket {
             },
             has_locks: self.has_locks,
             documents: Vec::new(),
-            changed: 0,
         }
     }
 }
@@ -48,11 +47,7 @@ impl Batch<'_> {
         }
         self.header.last_bucket += 1;
         let id = BucketId(self.header.last_bucket);
-        let mut bucket = new.made(id, self.header.clock_ms, key_groups);
-        bucket.changed = self.next_sequence();
-        for (kind, document) in &new.documents {
-            self.put_document(&mut bucket, *kind, Some(document));
-        }
+        let bucket = new.made(id, self.header.clock_ms, key_groups);
         self.put_bucket(&bucket);
         Ok(SystemOutcome::BucketCreated { bucket })
     }
@@ -65,7 +60,6 @@ impl Batch<'_> {
         let Some(mut bucket) = bucket_of(&self.state, id)? else {
             return Ok(SystemOutcome::BucketConfigured(None));
         };
-        bucket.changed = self.next_sequence();
         match change {
             BucketChange::Versioning(Versioning::Enabled) => {
                 bucket.versioning = Versioning::Enabled;
@@ -93,14 +87,13 @@ impl Batch<'_> {
         kind: DocumentKind,
         document: Option<&Document>,
     ) {
-        bucket.documents.retain(|(known, _)| *known != kind);
+        bucket.documents.retain(|known| *known != kind);
         let stored = keys::document(bucket.id, kind);
         match document {
             None => self.state.delete(stored),
             Some(document) => {
                 self.state.put(stored, document);
-                bucket.documents.push((kind, bucket.changed));
-                bucket.documents.sort_unstable();
+                bucket.documents.push(kind);
             }
         }
     }

@@ -131,13 +131,12 @@ impl Batch<'_> {
         }
         // The gateway may not know yet that versions are kept. Where there are any, none is removed.
         if delete.versioning == Versioning::Never
-            && let Some(only) = newest.as_ref()
+            && let Some(only) = object
             && only.version.is_none()
             && !self.has_older(bucket, key)?
         {
-            let change = self.remove_version(bucket, key, only.clone(), only)?;
-            let was_marker = only.delete_marker;
-            return Ok(Ok((Deleted::Removed { was_marker }, change)));
+            let change = self.remove_only(bucket, key, only)?;
+            return Ok(Ok((Deleted::Removed { was_marker: false }, change)));
         }
         let hidden = self.hide(bucket, key, newest.as_ref(), delete.versioning)?;
         Ok(Ok(hidden))

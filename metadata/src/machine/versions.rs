@@ -214,6 +214,16 @@ impl Batch<'_> {
         Ok((change, null))
     }
 
+    /// Removes the object of a key that has nothing else.
+    pub(super) fn remove_only(
+        &mut self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        only: &ObjectHead,
+    ) -> Result<SizeChange, StoreError> {
+        self.discard(bucket, key, keys::current(bucket, key.as_bytes()), only)
+    }
+
     /// Removes a version for good. If it was the newest, the one before it becomes that.
     pub(super) fn remove_version(
         &mut self,

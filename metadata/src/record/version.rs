@@ -200,5 +200,45 @@ mod tests {
             legal_hold: true,
         };
         assert!(!held.allows_removal(u64::MAX, Bypassed));
+        // A hold counts beside a retention, over or overridden as that may be.
+        for (mode, bypass, now_ms) in [(Governance, Bypassed, 9), (Compliance, Nothing, 10)] {
+            let both = Lock {
+                legal_hold: true,
+                ..lock(until(mode, 10))
+            };
+            assert!(!both.allows_removal(now_ms, bypass));
+        }
+    }
+
+    #[test]
+    fn retentions_grow_and_seldom_shrink() {
+        use Bypass::{Governance as Bypassed, Nothing};
+        use RetentionMode::{Compliance, Governance};
+        let until = |mode, until_ms| Some(Retention { mode, until_ms });
+        for (current, new, bypass, is_allowed) in [
+            (None, until(Compliance, 5), Nothing, true),
+            (None, None, Nothing, true),
+            // Over at the moment of asking.
+            (until(Compliance, 2), None, Nothing, true),
+            (until(Governance, 5), until(Governance, 6), Nothing, true),
+            (until(Governance, 5), until(Governance, 5), Nothing, true),
+            (until(Governance, 5), until(Governance, 4), Nothing, false),
+            (until(Governance, 5), until(Governance, 4), Bypassed, true),
+            (until(Governance, 5), until(Compliance, 5), Nothing, false),
+            (until(Governance, 5), until(Compliance, 5), Bypassed, true),
+            (until(Governance, 5), None, Nothing, false),
+            (until(Governance, 5), None, Bypassed, true),
+            (until(Compliance, 5), until(Compliance, 6), Nothing, true),
+            (until(Compliance, 5), until(Compliance, 4), Bypassed, false),
+            (until(Compliance, 5), until(Governance, 6), Bypassed, false),
+            (until(Compliance, 5), None, Bypassed, false),
+        ] {
+            let lock = Lock {
+                retention: current,
+                legal_hold: true,
+            };
+            let outcome = lock.allows_retention(new, 2, bypass);
+            assert_eq!(outcome, is_allowed, "{current:?} {new:?} {bypass:?}");
+        }
     }
 }

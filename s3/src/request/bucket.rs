@@ -55,17 +55,10 @@ pub enum ObjectLockAtCreation {
 
 impl ObjectLockAtCreation {
     fn parse(fields: Fields<'_>) -> Result<Self> {
-        let name = "x-amz-bucket-object-lock-enabled";
-        match fields.header(name)? {
-            None => Ok(Self::Disabled),
-            Some(value) if value.eq_ignore_ascii_case("false") => Ok(Self::Disabled),
-            Some(value) if value.eq_ignore_ascii_case("true") => Ok(Self::Enabled),
-            Some(value) => Err(Error::invalid_argument(
-                name,
-                value,
-                "Value for x-amz-bucket-object-lock-enabled must be true or false",
-            )),
-        }
+        Ok(match fields.flag("x-amz-bucket-object-lock-enabled")? {
+            true => Self::Enabled,
+            false => Self::Disabled,
+        })
     }
 }
 

@@ -35,6 +35,20 @@ impl<'a> Fields<'a> {
         Ok(self.header(name)?.map(str::to_owned))
     }
 
+    /// Whether a header says `true`; without it, it doesn't.
+    pub(crate) fn flag(&self, name: &'static str) -> Result<bool> {
+        match self.header(name)? {
+            None => Ok(false),
+            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
+            Some(value) => Err(Error::invalid_argument(
+                name,
+                value,
+                format!("Value for {name} must be true or false"),
+            )),
+        }
+    }
+
     /// A query parameter's value.
     pub(crate) fn parameter(&self, name: &str) -> Option<&'a str> {
         self.query.get(name)

@@ -6,7 +6,7 @@ use super::Target;
 use super::fields::Fields;
 use super::object::VersionId;
 use crate::config::object_lock::{Governance, LegalHold, Retention};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::name::{BucketName, ObjectKey};
 
 /// What a new version brings to be kept by.
@@ -38,17 +38,10 @@ impl NewLock {
 
 /// Whether a caller wants to override retentions in governance mode.
 pub(crate) fn governance(fields: Fields<'_>) -> Result<Governance> {
-    let name = "x-amz-bypass-governance-retention";
-    match fields.header(name)? {
-        None => Ok(Governance::Enforced),
-        Some(value) if value.eq_ignore_ascii_case("false") => Ok(Governance::Enforced),
-        Some(value) if value.eq_ignore_ascii_case("true") => Ok(Governance::Bypassed),
-        Some(value) => Err(Error::invalid_argument(
-            name,
-            value,
-            "Value for x-amz-bypass-governance-retention must be true or false",
-        )),
-    }
+    Ok(match fields.flag("x-amz-bypass-governance-retention")? {
+        true => Governance::Bypassed,
+        false => Governance::Enforced,
+    })
 }
 
 /// The input of PutObjectRetention.

@@ -17,7 +17,7 @@ use riquet_metadata::command::{Collected, GarbageKey};
 use riquet_metadata::record::Garbage;
 use riquet_metadata::{Client, Error, GroupId};
 
-use crate::clock::now_ms;
+use riquet_cluster::clock::now_ms;
 
 /// How long a collector waits before it looks again.
 const LOOK: Duration = Duration::from_secs(5);

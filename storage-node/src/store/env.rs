@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, FallocateFlags, OFlags};
 
-use crate::clock::now_ms;
+use riquet_cluster::clock::now_ms;
 
 /// Every write to a segment starts at a multiple of this and has a multiple of this as its length:
 /// the page size, which satisfies `O_DIRECT` on every block device in use.

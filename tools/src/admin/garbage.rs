@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::ClusterArgs;
 use super::upkeep::{Reports, disks_in_order, reports, run_everywhere};
 use crate::bench::options::parse_duration;
-use crate::clock::now_ms;
 use crate::error::Error;
 use crate::output;
+use riquet_cluster::clock::now_ms;
 
 /// Entries of a group that are counted, at most.
 const COUNTED: u64 = 100_000;

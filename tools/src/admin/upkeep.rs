@@ -12,8 +12,8 @@ use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::upkeep::{JobKind, JobReport, RepairReport, UpkeepReport};
 use tokio::time::timeout;
 
-use crate::clock::now_ms;
 use crate::error::Error;
+use riquet_cluster::clock::now_ms;
 
 /// How long a node may take to answer before it counts as silent.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

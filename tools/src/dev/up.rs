@@ -14,9 +14,9 @@ use super::partition;
 use super::ports;
 use super::topology::{Choices, Member, ProfileShape, Role, Topology};
 use crate::cli::UpArgs;
-use crate::clock::now_ms;
 use crate::error::Error;
 use crate::files::{self, Readers};
+use riquet_cluster::clock::now_ms;
 
 /// Port of Toulouse's gateway unless another is asked for.
 const DEFAULT_PORT: u16 = 9000;

@@ -1,14 +1,12 @@
 //! Object Lock: the bucket's `ObjectLockConfiguration`, and the `Retention` and `LegalHold` of one
 //! version.
 
-mod protection;
 mod version;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-pub use protection::{Governance, Protection};
-pub use version::{LegalHold, Retention, RetentionMode};
+pub use version::{Governance, LegalHold, Retention, RetentionMode};
 
 use super::known;
 use super::versioning::{Versioning, VersioningStatus};
@@ -104,7 +102,7 @@ impl ObjectLockConfiguration {
     ///
     /// # Errors
     /// `InvalidBucketState` for suspending it.
-    pub fn check_versioning(&self, new: VersioningStatus) -> Result<()> {
+    pub fn check_versioning(new: VersioningStatus) -> Result<()> {
         match new {
             VersioningStatus::Enabled => Ok(()),
             VersioningStatus::Suspended => Err(Error::new(ErrorCode::InvalidBucketState).message(
@@ -260,11 +258,9 @@ mod tests {
         }
         let enabled = Versioning::Set(VersioningStatus::Enabled);
         assert!(ObjectLockConfiguration::check_bucket(enabled).is_ok());
-        let lock = ObjectLockConfiguration::default();
-        assert!(lock.check_versioning(VersioningStatus::Enabled).is_ok());
-        let error = lock
-            .check_versioning(VersioningStatus::Suspended)
-            .unwrap_err();
+        let check = ObjectLockConfiguration::check_versioning;
+        assert!(check(VersioningStatus::Enabled).is_ok());
+        let error = check(VersioningStatus::Suspended).unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidBucketState);
     }
 

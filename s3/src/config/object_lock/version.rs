@@ -33,6 +33,17 @@ named! {
     }
 }
 
+/// Whether a request may override governance: it says so with
+/// `x-amz-bypass-governance-retention`, and its caller has the permission
+/// `s3:BypassGovernanceRetention`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Governance {
+    /// It counts.
+    Enforced,
+    /// It is overridden.
+    Bypassed,
+}
+
 /// The retention of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
