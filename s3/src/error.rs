@@ -97,6 +97,7 @@ error_codes! {
     MalformedACLError 400 "The ACL that you provided was not well formed or did not validate against our published schema."
     MalformedPOSTRequest 400 "The body of your POST request is not well-formed multipart/form-data."
     MalformedPolicy 400 "Your policy contains a principal that is not valid."
+    MalformedPolicyDocument 400 "The request was rejected because the policy document was malformed. The error message describes the specific error."
     MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema."
     MalformedXML 400 "The XML that you provided was not well formed or did not validate against our published schema."
     MaxMessageLengthExceeded 400 "Your request was too large."

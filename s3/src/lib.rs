@@ -12,6 +12,7 @@ pub mod error;
 pub mod etag;
 pub mod name;
 pub mod operation;
+pub mod policy;
 pub mod range;
 pub mod request;
 pub mod response;
