@@ -4,6 +4,7 @@
 //! operations, its XML body) becomes a [`request::Operation`], and the typed answer of
 //! [`response`] becomes an `http::Response`. Nothing here stores bytes or opens sockets.
 
+pub mod acl;
 pub mod auth;
 pub mod body;
 pub mod conditions;
@@ -13,6 +14,7 @@ pub mod etag;
 pub mod name;
 pub mod operation;
 pub mod policy;
+pub mod post;
 pub mod range;
 pub mod request;
 pub mod response;

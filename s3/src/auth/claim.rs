@@ -14,7 +14,7 @@ use super::timestamp;
 use crate::error::{Error, ErrorCode};
 
 /// The one algorithm spoken here.
-pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// The longest life of a presigned URL: a week.
 const MAX_EXPIRES_S: u64 = 604_800;

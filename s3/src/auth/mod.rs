@@ -10,12 +10,12 @@
 //! ```
 
 mod canonical;
-mod claim;
+pub(crate) mod claim;
 mod payload_kind;
 mod presigned_v2;
-mod signing;
-mod timestamp;
-mod verify;
+pub(crate) mod signing;
+pub(crate) mod timestamp;
+pub(crate) mod verify;
 
 pub use claim::{Authentication, Claim, parse};
 pub use payload_kind::PayloadKind;

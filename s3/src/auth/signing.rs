@@ -18,13 +18,13 @@ pub struct SigningKey([u8; 32]);
 
 impl SigningKey {
     /// Derives the key for the UTC day of `time`.
-    pub(super) fn derive(secret: &str, time: SystemTime, region: &str) -> Self {
+    pub(crate) fn derive(secret: &str, time: SystemTime, region: &str) -> Self {
         let key = generate_signing_key(secret, time, region, "s3");
         Self(key.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes"))
     }
 
     /// The signature of a string to sign, in lower-case hex.
-    pub(super) fn sign(&self, string_to_sign: &[u8]) -> String {
+    pub(crate) fn sign(&self, string_to_sign: &[u8]) -> String {
         calculate_signature(self.0, string_to_sign)
     }
 }
@@ -36,7 +36,7 @@ impl fmt::Debug for SigningKey {
 }
 
 /// Compares signatures in a time that depends on their lengths alone.
-pub(super) fn signatures_match(computed: &str, provided: &str) -> bool {
+pub(crate) fn signatures_match(computed: &str, provided: &str) -> bool {
     computed.as_bytes().ct_eq(provided.as_bytes()).into()
 }
 

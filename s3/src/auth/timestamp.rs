@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Reads `20130524T000000Z`, and nothing looser.
-pub(super) fn parse_basic(text: &str) -> Option<SystemTime> {
+pub(crate) fn parse_basic(text: &str) -> Option<SystemTime> {
     let bytes = text.as_bytes();
     let well_formed = bytes.len() == 16
         && bytes.iter().enumerate().all(|(index, byte)| match index {

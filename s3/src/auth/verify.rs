@@ -180,7 +180,7 @@ fn check_signature(claim: &Claim, head: &Parts, secret: &str) -> Result<Verified
 }
 
 /// AWS's form of bytes in an error: `41 57 53`.
-fn spaced_hex(bytes: &[u8]) -> String {
+pub(crate) fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
 }

@@ -101,6 +101,22 @@ impl PayloadSpec {
         })
     }
 
+    /// The promises about the file of a form, whose fields stand for headers. The file is neither
+    /// framed nor is its length known.
+    pub(crate) fn of_form(fields: &HeaderMap) -> Result<Self, Error> {
+        Ok(Self {
+            framing: None,
+            length_bytes: None,
+            digests: DigestSpec {
+                md5: true,
+                default_checksum: None,
+                content_md5: parse_content_md5(fields)?,
+                content_sha256: None,
+                declared: parse_declared(fields, &Query::default(), false)?,
+            },
+        })
+    }
+
     /// The length of the content without framing. Known for [`Purpose::Object`].
     #[must_use]
     pub const fn length_bytes(&self) -> Option<u64> {

@@ -4,14 +4,14 @@
 mod bucket;
 mod conditions;
 mod copy;
-mod fields;
+pub(crate) mod fields;
 mod headers;
 mod list;
 mod lock;
 mod multipart;
 mod object;
 mod tagging;
-mod unsupported;
+pub(crate) mod unsupported;
 
 use http::HeaderMap;
 

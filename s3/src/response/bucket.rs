@@ -135,37 +135,6 @@ impl ConfigurationOutput {
     }
 }
 
-/// The answer of GetBucketAcl and GetObjectAcl: the owner may do everything, and ACLs give
-/// nothing to anybody else.
-#[derive(Debug, Clone)]
-pub struct AclOutput {
-    /// The owner.
-    pub owner: Owner,
-}
-
-impl AclOutput {
-    /// The answer.
-    #[must_use]
-    pub fn into_response(self) -> Response<Bytes> {
-        let grantee = [
-            ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
-            ("xsi:type", "CanonicalUser"),
-        ];
-        xml::ok(XmlWriter::document("AccessControlPolicy", |writer| {
-            writer.owner("Owner", &self.owner);
-            writer.element("AccessControlList", |writer| {
-                writer.element("Grant", |writer| {
-                    writer.element_with("Grantee", &grantee, |writer| {
-                        writer.text("ID", &self.owner.id);
-                        writer.text("DisplayName", &self.owner.display_name);
-                    });
-                    writer.text("Permission", "FULL_CONTROL");
-                });
-            });
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn locations_and_acls() {
+    fn locations() {
         let location = |region: &str| {
             let output = GetBucketLocationOutput {
                 region: region.to_owned(),
@@ -214,8 +183,6 @@ mod tests {
         };
         assert!(location("eu-west-3").contains("/\">eu-west-3</LocationConstraint>"));
         assert!(location("us-east-1").contains("/\"></LocationConstraint>"));
-        let acl = AclOutput { owner: owner() }.into_response();
-        assert!(body(&acl).contains("xsi:type=\"CanonicalUser\"><ID>o1</ID>"));
         let bucket = BucketName::parse("abc").unwrap();
         let created = CreateBucketOutput { bucket }.into_response();
         assert_eq!(created.headers()["location"], "/abc");

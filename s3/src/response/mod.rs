@@ -1,6 +1,7 @@
 //! Typed answers and their way into `http::Response`. Bodies are complete `Bytes`, but for
 //! GetObject's, which is the caller's stream.
 
+mod acl;
 mod bucket;
 pub mod error;
 mod list;
@@ -13,8 +14,9 @@ use http::header::{DATE, SERVER};
 use http::{HeaderValue, Response};
 use jiff::Timestamp;
 
+pub use acl::AclOutput;
 pub use bucket::{
-    AclOutput, BucketEntry, ConfigurationOutput, CreateBucketOutput, GetBucketLocationOutput,
+    BucketEntry, ConfigurationOutput, CreateBucketOutput, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput,
 };
 pub use list::{

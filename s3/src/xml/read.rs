@@ -7,8 +7,8 @@
 
 use std::str::FromStr;
 
-use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use crate::error::{Error, ErrorCode, Result};
 
@@ -28,6 +28,8 @@ const ATTRIBUTES_MAX: usize = 16;
 pub(crate) struct Element {
     name: String,
     text: String,
+    /// The `xsi:type` attribute, the one in which a request of S3 says anything.
+    schema_type: Option<Box<str>>,
     children: Vec<Element>,
 }
 
@@ -115,6 +117,11 @@ impl Element {
         }
     }
 
+    /// The value of the `xsi:type` attribute.
+    pub(crate) fn schema_type(&self) -> Option<&str> {
+        self.schema_type.as_deref()
+    }
+
     /// The text of an element without children.
     pub(crate) fn leaf(&self) -> Result<&str> {
         if self.children.is_empty() {
@@ -138,10 +145,7 @@ fn parse_tree(text: &str) -> Result<Element> {
                 if root.is_none() && open.len() < DEPTH_MAX && elements < ELEMENTS_MAX =>
             {
                 elements += 1;
-                open.push(Element {
-                    name: local_name(&start)?,
-                    ..Element::default()
-                });
+                open.push(begin(&start)?);
             }
             Event::End(_) => {
                 let closed = open.pop().ok_or_else(malformed)?;
@@ -172,14 +176,28 @@ fn append(open: &mut [Element], text: &str) -> Result<()> {
     Ok(())
 }
 
-/// A name without its prefix. The attributes are read only to see that they are well formed.
-fn local_name(start: &BytesStart<'_>) -> Result<String> {
+/// An element without its prefix. But for the type, its attributes are read only to see that they
+/// are well formed.
+fn begin(start: &BytesStart<'_>) -> Result<Element> {
+    let mut schema_type = None;
     for (index, attribute) in start.attributes().enumerate() {
-        if attribute.is_err() || index >= ATTRIBUTES_MAX {
+        let attribute = attribute.map_err(|_| malformed())?;
+        if index >= ATTRIBUTES_MAX {
             return Err(malformed());
         }
+        // The prefix is the client's choice, and no other attribute of S3's has this name.
+        if attribute.key.local_name().as_ref() == "type" {
+            let value = attribute
+                .normalized_value(XmlVersion::Explicit1_0)
+                .map_err(|_| malformed())?;
+            schema_type = Some(value.into());
+        }
     }
-    Ok(start.local_name().as_ref().to_owned())
+    Ok(Element {
+        name: start.local_name().as_ref().to_owned(),
+        schema_type,
+        ..Element::default()
+    })
 }
 
 /// A character reference or one of XML's five entities. References to control characters are
@@ -257,6 +275,18 @@ mod tests {
         assert!(Element::parse(wide(ELEMENTS_MAX).as_bytes(), "R").is_err());
         let attributes: String = (0..=ATTRIBUTES_MAX).map(|n| format!(" a{n}=''")).collect();
         assert!(Element::parse(format!("<R{attributes}/>").as_bytes(), "R").is_err());
+    }
+
+    #[test]
+    fn types_are_read() {
+        for (document, expected) in [
+            ("<R xsi:type='Group'/>", Some("Group")),
+            ("<R xmlns:x='u' x:type=\"a&amp;b\" other=''/>", Some("a&b")),
+            ("<R kind='Group'/>", None),
+        ] {
+            let root = Element::parse(document.as_bytes(), "R").unwrap();
+            assert_eq!(root.schema_type(), expected, "{document}");
+        }
     }
 
     #[test]
