@@ -9,6 +9,7 @@
 //! * [`wire`]: the shard protocol between gateways and storage nodes.
 //! * [`node_client`]: that protocol's client; [`cell_stream`]: a shard's cells through it, verified.
 //! * [`codecs`]: the codec of each profile.
+//! * [`keyring`]: the keys under which secrets are stored.
 //! * [`clock`]: the wall clock.
 
 pub mod cell_hash;
@@ -18,6 +19,7 @@ pub mod codecs;
 pub mod error;
 pub mod failpoint;
 pub mod id;
+pub mod keyring;
 pub mod layout;
 pub mod node_client;
 pub mod placement;
