@@ -6,6 +6,7 @@
 //! listen = "127.0.0.1:9000"
 //! admin_listen = "127.0.0.1:9001"
 //! metadata = ["127.0.0.1:7500"]
+//! key_file = "/etc/riquet/cluster.keys"
 //! region = "eu-west-1"
 //! base_domains = ["s3.example.org"]
 //!
@@ -33,6 +34,8 @@ pub struct Settings {
     pub admin_listen: SocketAddr,
     /// `host:port` of metadata nodes.
     pub metadata: Vec<String>,
+    /// The cluster's key ring (see `riquet_cluster::keyring`).
+    pub key_file: PathBuf,
     /// The region that clients sign for.
     #[serde(default = "default_region")]
     pub region: String,
@@ -136,6 +139,9 @@ pub struct Flags {
     /// Metadata nodes, `host:port`, separated by commas.
     #[arg(long, env = "RIQUET_METADATA", value_delimiter = ',')]
     pub metadata: Option<Vec<String>>,
+    /// File with the cluster's key ring.
+    #[arg(long, env = "RIQUET_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
     /// The region that clients sign for.
     #[arg(long, env = "RIQUET_REGION")]
     pub region: Option<String>,

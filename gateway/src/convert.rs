@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use riquet_metadata::command::{Preconditions, TagMatch};
 use riquet_metadata::id::{ObjectKey, UploadId};
 use riquet_metadata::record::{
-    Account, Bucket, Checksum as StoredChecksum, ChecksumAlgorithm as StoredAlgorithm,
+    Bucket, Checksum as StoredChecksum, ChecksumAlgorithm as StoredAlgorithm,
     ChecksumKind as StoredKind, ContentHeaders, ETag as StoredETag, Lock, ObjectVersion,
     Retention as StoredRetention, RetentionMode as StoredRetentionMode,
     StorageClass as StoredClass, VersionId as StoredVersionId, VersionName, Versioning,
@@ -14,7 +14,7 @@ use riquet_s3::conditions::WriteCondition;
 use riquet_s3::config::object_lock::{LegalHold, Retention, RetentionMode};
 use riquet_s3::etag::ETagMatch;
 use riquet_s3::request::{ObjectHeaders, StorageClass, UserMetadata, VersionId};
-use riquet_s3::response::{ObjectInfo, Owner};
+use riquet_s3::response::ObjectInfo;
 use riquet_s3::{
     Checksum, ChecksumAlgorithm, ChecksumType, ETag, Error, ErrorCode, Timestamp, time,
 };
@@ -30,13 +30,6 @@ pub(crate) fn key_text(key: &ObjectKey) -> String {
 
 pub(crate) fn moment(ms: u64) -> Timestamp {
     time::from_unix_ms(i64::try_from(ms).unwrap_or(i64::MAX))
-}
-
-pub(crate) fn owner(account: &Account) -> Owner {
-    Owner {
-        id: account.user_id.clone(),
-        display_name: account.display_name.clone(),
-    }
 }
 
 /// # Errors

@@ -16,6 +16,8 @@ use riquet_s3::{Error as S3Error, ErrorCode};
 use crate::answer::AnswerBody;
 use crate::error::Error;
 use crate::gateway::Gateway;
+use crate::identity::Caller;
+use crate::names::stored_name;
 
 /// Whether a request asks what a page may do.
 pub(crate) fn is_preflight(head: &Parts) -> bool {
@@ -63,7 +65,9 @@ async fn rules(gateway: &Gateway, head: &Parts) -> Result<Option<CorsConfigurati
     let Some(name) = gateway.router.place(head)?.0 else {
         return Ok(None);
     };
-    let bucket: Arc<Bucket> = gateway.metadata.bucket(name.as_str()).await?;
+    // Nobody signs a preflight request: what it names without a namespace is in the default one.
+    let stored = stored_name(&name, &Caller::anonymous());
+    let bucket: Arc<Bucket> = gateway.metadata.bucket(&stored).await?;
     let kind = DocumentKind::Cors;
     if !bucket.documents.contains(&kind) {
         return Ok(None);

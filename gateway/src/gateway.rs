@@ -5,16 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::BuildError;
+use riquet_cluster::keyring::{KeyRing, KeyRingError};
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::transport::partition::PartitionedDialer;
 use riquet_cluster::transport::{Dial, TcpDialer, Transport};
 use riquet_metadata::query::ClusterState;
+use riquet_metadata::record::Bucket;
 use riquet_metadata::{Client, LayoutWatch};
 use riquet_s3::operation::Router;
 
+use crate::access::{Known, RuleBook};
 use crate::admission::Admission;
 use crate::config::Settings;
 use crate::data::{DataPath, Health};
+use crate::error::Error;
+use crate::identity::Directory;
 
 /// How long a starting gateway waits between two tries to learn the cluster's layout.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(250);
@@ -28,6 +33,9 @@ pub enum StartError {
     /// The metrics recorder can't be installed.
     #[error("metrics: {0}")]
     Metrics(#[from] BuildError),
+    /// The cluster's key ring can't be used.
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
     /// The metadata nodes refuse.
     #[error("metadata: {0}")]
     Metadata(#[from] riquet_metadata::Error),
@@ -41,6 +49,8 @@ pub struct Gateway {
     pub(crate) settings: Settings,
     pub(crate) router: Router,
     pub(crate) metadata: Client,
+    pub(crate) directory: Directory,
+    pub(crate) rules: RuleBook,
     pub(crate) data: DataPath,
     pub(crate) admission: Admission,
     /// Follows the layout for the data path as long as the gateway lives.
@@ -55,6 +65,7 @@ impl Gateway {
     /// # Errors
     /// When they refuse, or the layout lacks the gateway's site.
     pub async fn connect(settings: Settings) -> Result<Arc<Self>, StartError> {
+        let keys = Arc::new(KeyRing::load(&settings.key_file)?);
         let transport = Transport::new(dialer(&settings)?);
         let metadata = Client::new(transport.clone(), settings.metadata.clone());
         let cluster = await_cluster(&metadata).await?;
@@ -77,11 +88,19 @@ impl Gateway {
             router: Router::new(settings.base_domains.iter().cloned()),
             data: DataPath::new(nodes, layout.shared(), site, health),
             admission: Admission::new(&settings.limits),
+            directory: Directory::new(metadata.clone(), keys),
+            rules: RuleBook::new(metadata.clone()),
             host_id: host_id(&settings.name),
             _layout: layout,
             metadata,
             settings,
         }))
+    }
+
+    /// A bucket beside what its documents say about access.
+    pub(crate) async fn know(&self, bucket: Arc<Bucket>) -> Result<Known, Error> {
+        let rules = self.rules.of(&bucket, &self.directory).await?;
+        Ok(Known { bucket, rules })
     }
 }
 

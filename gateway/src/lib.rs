@@ -1,20 +1,21 @@
 //! The S3 gateway: serves the operations of the s3 crate over the cluster.
 //!
 //! ```text
-//! server -> service -> authenticate -> authorize -> handlers -> data path, metadata client
+//! server -> service -> identity -> access -> handlers -> data path, metadata client
 //! ```
 //!
 //! * [`config`]: settings from a file, the environment and flags; plain data.
 //! * `server`: listeners, connections, orderly stop. `admin`: health and metrics.
 //! * `service`: the way of one request, from its head to its answer.
+//! * `identity`: who makes a request. `access`: whether they may.
 //! * `handlers`: one file for each family of operations.
 //! * [`data`]: object bytes to shards and back.
 //! * `error`: the one place where inner errors become S3 codes.
 
+mod access;
 mod admin;
 mod admission;
 mod answer;
-mod authorize;
 mod client_body;
 pub mod config;
 mod convert;
@@ -23,7 +24,9 @@ pub mod data;
 mod error;
 mod gateway;
 mod handlers;
+mod identity;
 mod ingest;
+mod names;
 mod server;
 mod service;
 mod telemetry;

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::access::context::Peer;
 use crate::admin;
 use crate::config::{Limits, Settings};
 use crate::gateway::{Gateway, StartError};
@@ -100,14 +103,15 @@ async fn serve_clients(
     let graceful = GracefulShutdown::new();
     tracing::info!(address = ?listener.local_addr().ok(), "serving");
     loop {
-        let (stream, slot) = tokio::select! {
+        let (stream, peer, slot) = tokio::select! {
             biased;
             () = &mut stop => break,
             accepted = accept(&listener, &slots) => accepted,
         };
         let gateway = gateway.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let gateway = gateway.clone();
+            request.extensions_mut().insert(Peer(peer.ip()));
             async move { Ok::<_, Infallible>(service::serve(gateway, request).await) }
         });
         let connection = builder
@@ -135,7 +139,7 @@ async fn serve_clients(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let slot = slots
         .clone()
         .acquire_owned()
@@ -143,13 +147,13 @@ async fn accept(
         .expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Nagle's delay and delayed acknowledgements would cost 40 ms a small answer.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "the client left at once");
                     continue;
                 }
-                return (stream, slot);
+                return (stream, peer, slot);
             }
             Err(error) => {
                 tracing::warn!(%error, "can't accept connections");

@@ -9,23 +9,27 @@ use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use riquet_cluster::id::RequestId;
 use riquet_metadata::Error as MetadataError;
-use riquet_metadata::record::{Account, Bucket};
 use riquet_s3::auth::{self, Verified};
 use riquet_s3::body::{PayloadSpec, Purpose, read_document};
 use riquet_s3::operation::{BodyKind, OperationName, Query, Route, Scope};
-use riquet_s3::request::Operation;
+use riquet_s3::policy;
+use riquet_s3::request::{Operation, VersionId};
 use riquet_s3::response;
 use riquet_s3::response::error::{ErrorContext, render};
 use riquet_s3::{Error as S3Error, ErrorCode, Timestamp};
 use uuid::Uuid;
 
+use crate::access::{
+    Known, Object, Question, Verdict, authorize, authorize_object, context, of_version,
+};
 use crate::answer::{AnswerBody, LogEntry};
-use crate::authorize::{Access, authorize};
 use crate::client_body::ClientBody;
 use crate::cors;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::handlers::{self, Context, Upload};
+use crate::identity::Caller;
+use crate::names::stored_name;
 use crate::telemetry;
 
 /// What metrics call a request that asks for no operation of S3.
@@ -101,17 +105,19 @@ impl Exchange<'_> {
         let route = self.gateway.router.route(self.head)?;
         self.operation = Some(route.operation.name);
         let (caller, verified) = self.authenticate().await?;
-        let bucket = self.bucket(&route).await?;
-        let access = Access {
-            action: route.operation.iam_action,
-            bucket: bucket.as_deref(),
-        };
-        authorize(&caller, access)?;
+        let known = self.bucket(&route, &caller).await?;
+        let mut conditions = self.conditions(&route.query, &caller, known.as_ref());
+        let asked = Asked::of(&route)?;
+        let verdict = self
+            .decide(&asked, &caller, known.as_ref(), &mut conditions)
+            .await?;
         let context = Context {
             gateway: self.gateway.clone(),
             caller,
             request: self.request_id,
-            bucket,
+            known,
+            verdict,
+            conditions,
             host: self.host(),
         };
 
@@ -130,44 +136,78 @@ impl Exchange<'_> {
                 let spec = self.payload_spec(&route.query, &verified, purpose)?;
                 let document = self.document(body, &spec, limit_bytes).await?;
                 let operation = Operation::parse(route, &self.head.headers, &document)?;
-                self.handle(context, operation).await
+                self.handle(context, operation, asked).await
             }
             BodyKind::Empty => {
                 let operation = Operation::parse(route, &self.head.headers, b"")?;
-                self.handle(context, operation).await
+                self.handle(context, operation, asked).await
             }
         }
     }
 
     /// Who signed, and how the signature covers the body.
-    async fn authenticate(&self) -> Result<(Arc<Account>, Verified), Error> {
+    async fn authenticate(&self) -> Result<(Arc<Caller>, Verified), Error> {
         let host_bucket = self.gateway.router.bucket_in_host(self.head);
         let claim = auth::parse(self.head)?.at_host_bucket(host_bucket);
         let Some(access_key) = claim.access_key_id() else {
-            return Err(ErrorCode::AccessDenied.into());
+            let unsigned = Verified::unsigned(&self.head.headers)?;
+            return Ok((Arc::new(Caller::anonymous()), unsigned));
         };
-        if claim.session_token().is_some() {
-            return Err(ErrorCode::InvalidToken.into());
+        let directory = &self.gateway.directory;
+        let token = claim.session_token();
+        let signed_in = directory.sign_in(access_key, token).await?;
+        let (region, now) = (&self.gateway.settings.region, SystemTime::now());
+        let verified = claim.verify(self.head, &signed_in.secret, region, now)?;
+        Ok((signed_in.caller, verified))
+    }
+
+    /// What conditions may ask, where anything asks.
+    fn conditions(&self, query: &Query, caller: &Caller, known: Option<&Known>) -> policy::Context {
+        let is_asked = !caller.policies().is_empty()
+            || caller.session().is_some()
+            // The source of a copy has a policy of its own.
+            || self.head.headers.contains_key("x-amz-copy-source")
+            || known.is_some_and(|known| known.rules.policy.is_some());
+        match is_asked {
+            true => context::of_request(self.head, query, caller),
+            false => policy::Context::new(),
         }
-        let account = self
-            .gateway
-            .metadata
-            .account(access_key)
-            .await?
-            .ok_or_else(|| {
-                S3Error::new(ErrorCode::InvalidAccessKeyId).field("AWSAccessKeyId", access_key)
-            })?;
-        let region = &self.gateway.settings.region;
-        let verified = claim.verify(self.head, &account.secret.0, region, SystemTime::now())?;
-        Ok((account, verified))
+    }
+
+    async fn decide(
+        &self,
+        asked: &Asked,
+        caller: &Caller,
+        known: Option<&Known>,
+        conditions: &mut policy::Context,
+    ) -> Result<Verdict, Error> {
+        // Decided for each key by itself.
+        if asked.operation == OperationName::DeleteObjects {
+            return Ok(Verdict::Allowed);
+        }
+        if let (Some(known), Some(key)) = (known, &asked.key) {
+            let object = Object {
+                known,
+                key,
+                version: asked.version.as_ref(),
+            };
+            return authorize_object(self.gateway, caller, asked.action, object, conditions).await;
+        }
+        authorize(&Question {
+            caller,
+            action: asked.action,
+            bucket: known.map(|known| known.target(None)),
+            context: conditions,
+        })
     }
 
     /// The bucket that the operation is about, unless it is yet to be made.
-    async fn bucket(&self, route: &Route) -> Result<Option<Arc<Bucket>>, Error> {
+    async fn bucket(&self, route: &Route, caller: &Caller) -> Result<Option<Known>, Error> {
         let Some(name) = &route.bucket else {
             return Ok(None);
         };
         let metadata = &self.gateway.metadata;
+        let stored = stored_name(name, caller);
         let found = match route.operation.name {
             OperationName::CreateBucket => return Ok(None),
             // They meet the bucket's keys, where an outdated record is noticed.
@@ -175,14 +215,13 @@ impl Exchange<'_> {
             | OperationName::ListMultipartUploads
             | OperationName::ListObjectVersions
             | OperationName::ListObjects
-            | OperationName::ListObjectsV2 => metadata.bucket(name.as_str()).await,
+            | OperationName::ListObjectsV2 => metadata.bucket(&stored).await,
             // Answered from the bucket's record alone, which must be the present one.
-            _ if route.operation.scope == Scope::Bucket => metadata.bucket_now(name.as_str()).await,
-            _ => metadata.bucket(name.as_str()).await,
+            _ if route.operation.scope == Scope::Bucket => metadata.bucket_now(&stored).await,
+            _ => metadata.bucket(&stored).await,
         };
-        found
-            .map(Some)
-            .map_err(|error| name_bucket(error.into(), name.as_str()))
+        let bucket = found.map_err(|error| name_bucket(error.into(), name.as_str()))?;
+        self.gateway.know(bucket).await.map(Some)
     }
 
     fn payload_spec(
@@ -209,22 +248,22 @@ impl Exchange<'_> {
         &self,
         mut context: Context,
         operation: Operation,
+        asked: Asked,
     ) -> Result<Response<AnswerBody>, Error> {
         match handlers::handle(&context, &operation).await {
             Err(Error::Metadata(MetadataError::StaleBucket)) => {}
             result => return result,
         }
-        if let Some(stale) = &context.bucket {
-            let bucket = self.gateway.metadata.bucket_now(&stale.name).await?;
-            let action = self.operation.expect("it is routed").info().iam_action;
-            authorize(
-                &context.caller,
-                Access {
-                    action,
-                    bucket: Some(&bucket),
-                },
-            )?;
-            context.bucket = Some(bucket);
+        if let Some(stale) = context.known.take() {
+            let bucket = self.gateway.metadata.bucket_now(&stale.bucket.name).await?;
+            let known = self.gateway.know(bucket).await?;
+            let Context {
+                caller, conditions, ..
+            } = &mut context;
+            context.verdict = self
+                .decide(&asked, caller, Some(&known), conditions)
+                .await?;
+            context.known = Some(known);
         }
         handlers::handle(&context, &operation).await
     }
@@ -241,13 +280,41 @@ impl Exchange<'_> {
     }
 }
 
+/// What a request asks for, for the decision whether it may.
+struct Asked {
+    operation: OperationName,
+    action: &'static str,
+    key: Option<String>,
+    version: Option<VersionId>,
+}
+
+impl Asked {
+    fn of(route: &Route) -> Result<Self, S3Error> {
+        let version = match route.query.get("versionId") {
+            // An empty one is refused where the request is read whole.
+            None | Some("") => None,
+            Some(version) => Some(VersionId::parse(version)?),
+        };
+        let action = route.operation.iam_action;
+        Ok(Self {
+            operation: route.operation.name,
+            action: match version {
+                None => action,
+                Some(_) => of_version(action),
+            },
+            key: route.key.as_ref().map(|key| key.as_str().to_owned()),
+            version,
+        })
+    }
+}
+
 fn expects_continue(head: &Parts) -> bool {
     head.headers
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-fn name_bucket(error: Error, bucket: &str) -> Error {
+pub(crate) fn name_bucket(error: Error, bucket: &str) -> Error {
     match error {
         Error::Metadata(MetadataError::NoSuchBucket) => S3Error::new(ErrorCode::NoSuchBucket)
             .field("BucketName", bucket)

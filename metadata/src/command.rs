@@ -4,6 +4,7 @@
 //! differ between voters (time, randomness) is part of the proposal.
 
 mod bucket;
+mod identity;
 mod objects;
 mod recovery;
 mod restore;
@@ -17,11 +18,12 @@ use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, RequestId, UploadId,
 };
 use crate::record::{
-    Account, Bucket, Change, ChangeKind, Checksum, Debt, ETag, Garbage, Removal, Tablet,
+    Bucket, Change, ChangeKind, Checksum, Debt, ETag, Garbage, Identity, Removal, Tablet,
     VersionName,
 };
 
-pub use bucket::{BucketChange, NewBucket};
+pub use bucket::{BucketChange, NewBucket, NewDocument};
+pub use identity::{IdentityChange, IdentityOutcome};
 pub use objects::{
     AlterVersion, Alteration, CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted,
     Preconditions, PutObject, PutPart, Stored, TagMatch,
@@ -102,9 +104,9 @@ pub enum SystemCommand {
         /// Its first layout.
         #[n(1)]
         layout: Box<Layout>,
-        /// Its first account.
+        /// Those who may use it at first, each after what it needs.
         #[n(2)]
-        root: Account,
+        identities: Vec<Identity>,
         /// Number of key groups, fixed for good.
         #[n(3)]
         key_groups: u32,
@@ -116,20 +118,9 @@ pub enum SystemCommand {
         #[n(0)]
         layout: Box<Layout>,
     },
-    /// Makes or replaces the account of this access key.
+    /// Makes, replaces or removes an identity. The outcome is [`SystemOutcome::Identity`].
     #[n(2)]
-    PutAccount {
-        /// The account.
-        #[n(0)]
-        account: Account,
-    },
-    /// Removes an access key.
-    #[n(3)]
-    DeleteAccount {
-        /// The key.
-        #[n(0)]
-        access_key: String,
-    },
+    ChangeIdentity(#[n(0)] IdentityChange),
     /// Makes a bucket: gives it its number and its first tablet's group.
     #[n(4)]
     CreateBucket(#[n(0)] NewBucket),
@@ -216,12 +207,9 @@ pub enum SystemOutcome {
         #[n(0)]
         current: Epoch,
     },
-    /// The account was stored.
+    /// What became of a change of an identity.
     #[n(5)]
-    AccountStored,
-    /// The account was removed, or wasn't there.
-    #[n(6)]
-    AccountDeleted,
+    Identity(#[n(0)] IdentityOutcome),
     /// The bucket was made.
     #[n(7)]
     BucketCreated {

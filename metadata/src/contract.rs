@@ -9,13 +9,16 @@ use futures_util::future::join_all;
 use crate::client::{CallFuture, Caller, LocalCaller, NoAnswer};
 use crate::clock;
 use crate::command::{
-    Command, CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted, KeyCommand,
-    NewBucket, Preconditions, Proposal, PutObject, PutPart, SystemCommand, TabletStep, TagMatch,
+    Command, CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted, IdentityChange,
+    IdentityOutcome, KeyCommand, NewBucket, Preconditions, Proposal, PutObject, PutPart,
+    SystemCommand, TabletStep, TagMatch,
 };
 use crate::id::{BlobId, BucketId, ClusterId, Epoch, GroupId, ObjectKey, UploadId};
 use crate::query::ListRequest;
-use crate::record::{Bucket, ChangeKind, Content, ETag, Versioning};
-use crate::testing::{account, etag, inline, layout, part, put, upload, version};
+use crate::record::{
+    Bucket, ChangeKind, Content, ETag, Identity, IdentityAlias, IdentityKind, Versioning,
+};
+use crate::testing::{etag, inline, layout, part, put, tenant, upload, version};
 use crate::{BlobFate, Client, Created, Error, LayoutWatch, MetadataService, Replica};
 
 /// Number of key groups that a replica under test must host.
@@ -33,16 +36,21 @@ pub(crate) async fn run(replica: Arc<dyn Replica>) {
         .await;
     assert_eq!(before, Err(Error::NotBootstrapped));
     client
-        .bootstrap(ClusterId::from_u128(1), layout(1), account("a"), KEY_GROUPS)
+        .bootstrap(
+            ClusterId::from_u128(1),
+            layout(1),
+            vec![tenant("a")],
+            KEY_GROUPS,
+        )
         .await
         .unwrap();
     let other = ClusterId::from_u128(2);
     let again = client
-        .bootstrap(other, layout(1), account("a"), KEY_GROUPS)
+        .bootstrap(other, layout(1), vec![tenant("a")], KEY_GROUPS)
         .await;
     assert_eq!(again, Err(Error::OtherCluster(ClusterId::from_u128(1))));
 
-    accounts(&client).await;
+    identities(&client).await;
     buckets(&client).await;
     half_done_steps(&client, replica.as_ref()).await;
     one_creator_wins(&client).await;
@@ -72,15 +80,28 @@ async fn keys(client: &Client, bucket: &Bucket) -> Vec<ObjectKey> {
     page.objects.into_iter().map(|object| object.key).collect()
 }
 
-async fn accounts(client: &Client) {
-    assert_eq!(client.account("AKa").await.unwrap().unwrap().user_id, "a");
-    assert_eq!(client.account("AKb").await.unwrap(), None);
-    client.put_account(account("b")).await.unwrap();
-    assert_eq!(*client.account("AKb").await.unwrap().unwrap(), account("b"));
-    let (page, more) = client.accounts(Some("AKa".to_owned()), 10).await.unwrap();
-    assert_eq!((page, more), (vec![account("b")], false));
-    client.delete_account("AKb").await.unwrap();
-    assert_eq!(client.account("AKb").await.unwrap(), None);
+async fn identities(client: &Client) {
+    let alias = |name: &str| IdentityAlias::TenantName(name.to_owned());
+    let known = client.identity_known_as(alias("a")).await.unwrap();
+    assert_eq!(known.unwrap().identity, tenant("a"));
+    assert_eq!(client.identity_known_as(alias("b")).await.unwrap(), None);
+    let create = IdentityChange::Create(Box::new(tenant("b")));
+    let made = client.change_identity(create.clone()).await;
+    assert_eq!(made, Ok(IdentityOutcome::Done));
+    let again = client.change_identity(create).await;
+    assert_eq!(again, Ok(IdentityOutcome::Exists));
+    let page = client.identities(IdentityKind::Tenant, "", Some("id-a".to_owned()), 10);
+    let (page, more) = page.await.unwrap();
+    assert_eq!((page.len(), more), (1, false));
+    assert_eq!(page[0].identity, tenant("b"));
+    let name = tenant("b").name();
+    let principal = client.principal(name.clone()).await.unwrap();
+    assert_eq!(Identity::Tenant(principal.unwrap().tenant), tenant("b"));
+    assert_eq!(client.key_holder("AKIA").await.unwrap(), None);
+    let remove = IdentityChange::Remove { name: name.clone() };
+    let removed = client.change_identity(remove).await;
+    assert_eq!(removed, Ok(IdentityOutcome::Done));
+    assert_eq!(client.identity(name).await.unwrap(), None);
 }
 
 async fn buckets(client: &Client) {

@@ -19,10 +19,11 @@
 //! bucket         70 | name                                (control group, as all below)
 //! bucket name    71 | bucket 8                            -> name
 //! owned bucket   72 | owner e | name                      -> nothing
-//! account        73 | access key
+//! identity       73 | kind 1 | tenant e | name
 //! cluster        74
 //! tablet change  75 | bucket 8
 //! document       76 | bucket 8 | kind 1
+//! identity alias 77 | kind 1 | text                      -> identity's name
 //! ```
 //!
 //! A tablet is found by its end: the first one that ends after a key is the only one that can hold
@@ -34,7 +35,9 @@
 //! of the escaped form.
 
 use crate::id::{BlobId, BucketId, DiskId, RequestId, UploadId};
-use crate::record::{Debt, DocumentKind, KeyRange, Removal};
+use crate::record::{
+    Debt, DocumentKind, IdentityAlias, IdentityKind, IdentityName, KeyRange, Removal,
+};
 
 /// First byte of a key: what kind of record it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,19 +81,21 @@ pub enum Family {
     BucketName = 0x71,
     /// Names of buckets by owner.
     OwnedBucket = 0x72,
-    /// Accounts by access key.
-    Account = 0x73,
+    /// Tenants, users, groups, roles, policies, providers, access keys.
+    Identity = 0x73,
     /// The cluster's id, layout and number of groups.
     Cluster = 0x74,
     /// Changes of buckets' tablets that are under way.
     Change = 0x75,
     /// Documents of buckets.
     Document = 0x76,
+    /// Other ways to find identities.
+    IdentityAlias = 0x77,
 }
 
 impl Family {
     /// All of them, in the order of their first bytes.
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Header,
         Self::Tablet,
         Self::Current,
@@ -110,10 +115,11 @@ impl Family {
         Self::Bucket,
         Self::BucketName,
         Self::OwnedBucket,
-        Self::Account,
+        Self::Identity,
         Self::Cluster,
         Self::Change,
         Self::Document,
+        Self::IdentityAlias,
     ];
 
     /// The family of a stored key, if it is of one.
@@ -353,9 +359,37 @@ pub fn owned_bucket(owner: &str, name: &str) -> Vec<u8> {
     key.raw(name.as_bytes()).0
 }
 
-/// An account by access key.
-pub fn account(access_key: &str) -> Vec<u8> {
-    Builder::new(Family::Account).raw(access_key.as_bytes()).0
+/// Begins the keys of a tenant's identities of a kind.
+pub fn identities(kind: IdentityKind, tenant: &str) -> Vec<u8> {
+    let key = Builder::new(Family::Identity).raw(&[kind as u8]);
+    key.string(tenant.as_bytes()).0
+}
+
+/// An identity. Where people choose the name, the case of its letters makes no difference.
+pub fn identity(name: &IdentityName) -> Vec<u8> {
+    let mut bytes = identities(name.kind, &name.tenant);
+    match name.kind {
+        IdentityKind::User | IdentityKind::Group | IdentityKind::Role | IdentityKind::Policy => {
+            bytes.extend_from_slice(name.name.to_lowercase().as_bytes());
+        }
+        IdentityKind::Tenant | IdentityKind::Provider | IdentityKind::Key => {
+            bytes.extend_from_slice(name.name.as_bytes());
+        }
+    }
+    bytes
+}
+
+/// Another way to find an identity.
+pub fn identity_alias(alias: &IdentityAlias) -> Vec<u8> {
+    let (kind, text) = match alias {
+        IdentityAlias::TenantName(text) => (0, text),
+        IdentityAlias::CanonicalId(text) => (1, text),
+        IdentityAlias::Email(text) => (2, text),
+        IdentityAlias::Id(text) => (3, text),
+        IdentityAlias::KeyId(text) => (4, text),
+    };
+    let key = Builder::new(Family::IdentityAlias).raw(&[kind]);
+    key.raw(text.as_bytes()).0
 }
 
 /// The cluster's id, layout and number of groups.

@@ -87,11 +87,6 @@ pub const BLOCK_CACHE_BYTES: usize = 256 * 1024 * 1024;
 pub const LAYOUT_POLL_MS: u64 = 20_000;
 /// Buckets whose records a client remembers.
 pub const CACHED_BUCKETS: u64 = 10_000;
-/// Accounts that a client remembers.
-pub const CACHED_ACCOUNTS: u64 = 10_000;
-/// How long a client believes an account's record before asking again, ms: how long a revoked key
-/// may go on working.
-pub const ACCOUNT_TTL_MS: u64 = 5_000;
 /// How long a client believes a bucket's record before asking again, ms. Whether the bucket is still
 /// the same the key group checks at every use; but how it is configured, nobody else tells.
 pub const BUCKET_TTL_MS: u64 = 1_000;

@@ -11,8 +11,9 @@ use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, UploadId,
 };
 use crate::record::{
-    Account, BlobRecord, Bucket, Change, CopyPosition, Debt, Document, DocumentKind, Garbage,
-    ObjectVersion, Part, Removal, Tablet, Upload, VersionName,
+    BlobRecord, Bucket, Change, CopyPosition, Debt, Document, DocumentKind, Garbage, IdentityAlias,
+    IdentityKind, IdentityName, KeyHolder, ObjectVersion, Part, Principal, Removal, StoredIdentity,
+    Tablet, Upload, VersionName,
 };
 
 pub use listing::{
@@ -113,22 +114,49 @@ pub enum SystemQuery {
         #[n(3)]
         max: u32,
     },
-    /// An account by access key.
+    /// An access key and who holds it.
     #[n(3)]
-    Account {
-        /// The access key.
+    KeyHolder {
+        /// The key's id.
         #[n(0)]
-        access_key: String,
+        key: String,
     },
-    /// Accounts by access key, in order.
+    /// A tenant's identities of a kind by name, in order.
     #[n(4)]
-    Accounts {
-        /// Only keys after this one.
+    Identities {
+        /// The kind.
         #[n(0)]
+        kind: IdentityKind,
+        /// The tenant's id; empty for tenants.
+        #[n(1)]
+        tenant: String,
+        /// Only names after this one.
+        #[n(2)]
         after: Option<String>,
         /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
-        #[n(1)]
+        #[n(3)]
         max: u32,
+    },
+    /// An identity.
+    #[n(10)]
+    Identity {
+        /// Its name.
+        #[n(0)]
+        name: IdentityName,
+    },
+    /// An identity that is known otherwise than by its name.
+    #[n(11)]
+    IdentityKnownAs {
+        /// As what.
+        #[n(0)]
+        alias: IdentityAlias,
+    },
+    /// A user, role or tenant with all that decides what they may do.
+    #[n(12)]
+    Principal {
+        /// Its name.
+        #[n(0)]
+        name: IdentityName,
     },
     /// The layout and what else is fixed at bootstrap.
     #[n(5)]
@@ -199,19 +227,25 @@ pub enum SystemAnswer {
         #[n(1)]
         more: bool,
     },
-    /// The account, if it exists.
+    /// The key and who holds it, if there is such a key.
     #[n(3)]
-    Account(#[n(0)] Option<Account>),
-    /// A page of accounts.
+    KeyHolder(#[n(0)] Option<Box<KeyHolder>>),
+    /// A page of identities.
     #[n(4)]
-    Accounts {
-        /// The accounts.
+    Identities {
+        /// The identities.
         #[n(0)]
-        accounts: Vec<Account>,
+        identities: Vec<StoredIdentity>,
         /// Whether there are more.
         #[n(1)]
         more: bool,
     },
+    /// The identity, if it exists.
+    #[n(9)]
+    Identity(#[n(0)] Option<Box<StoredIdentity>>),
+    /// The principal, if it exists.
+    #[n(10)]
+    Principal(#[n(0)] Option<Box<Principal>>),
     /// The cluster, if it is bootstrapped.
     #[n(5)]
     Cluster(#[n(0)] Option<Box<ClusterState>>),

@@ -1,9 +1,10 @@
-//! What is stored: buckets, objects, uploads, accounts, debts and garbage.
+//! What is stored: buckets, objects, uploads, identities, debts and garbage.
 //!
 //! An object has two records. [`ObjectHead`] is what a listing shows and stays small;
 //! [`ObjectBody`] is what only a reader of the object needs: content, headers, up to 10,000 parts.
 
 mod document;
+mod identity;
 mod tablet;
 mod version;
 
@@ -17,6 +18,11 @@ use crate::codec::Record;
 use crate::id::{BlobId, BucketId, ChangeId, DiskId, Epoch, GroupId, ObjectKey, ShardId, UploadId};
 
 pub use document::{Document, DocumentKind};
+pub use identity::{
+    AccessKey, Attachment, Group, Identity, IdentityAlias, IdentityKind, IdentityName,
+    InlinePolicy, KeyHolder, KeyState, ManagedPolicy, Policies, PolicyVersion, Principal, Provider,
+    Role, StoredIdentity, Tag, Tenant, User, provider_name,
+};
 pub use tablet::{
     Change, ChangeKind, ChangePhase, CopyPosition, KeyRange, Tablet, TabletPlace, TabletSize,
     TabletState,
@@ -32,7 +38,7 @@ pub struct Bucket {
     /// Its name, unique in the cluster while it exists.
     #[n(1)]
     pub name: String,
-    /// User id of the owner.
+    /// Canonical id of the owner.
     #[n(2)]
     pub owner: String,
     /// When it was created, ms since 1970.
@@ -56,6 +62,10 @@ pub struct Bucket {
     #[n(8)]
     #[cbor(default)]
     pub documents: Vec<DocumentKind>,
+    /// Id of the tenant that it belongs to.
+    #[n(9)]
+    #[cbor(default)]
+    pub tenant: String,
 }
 
 impl Bucket {
@@ -99,37 +109,6 @@ pub struct Tombstone {
     /// Key that it was uploaded for.
     #[n(2)]
     pub key: ObjectKey,
-}
-
-/// An account and its key.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Account {
-    /// Canonical user id, the owner in listings.
-    #[n(0)]
-    pub user_id: String,
-    /// Name shown to people.
-    #[n(1)]
-    pub display_name: String,
-    /// Access key id.
-    #[n(2)]
-    pub access_key: String,
-    /// The secret that signs requests.
-    #[n(3)]
-    pub secret: Secret,
-    /// When it was created, ms since 1970.
-    #[n(4)]
-    pub created_ms: u64,
-}
-
-/// A secret key. Its `Debug` form hides it, so that no log shows it.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Secret(#[n(0)] pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(hidden)")
-    }
 }
 
 /// An entity tag: the MD5 of an object, or the MD5 of its parts' MD5s with their number.
@@ -677,7 +656,7 @@ macro_rules! records {
 }
 
 records! {
-    Bucket = 1, Tablet = 2, Change = 1, Account = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1,
+    Bucket = 1, Tablet = 2, Change = 1, StoredIdentity = 1, IdentityName = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1,
     Part = 1, CompletedUpload = 1, DebtRecord = 1, BlobRecord = 1, Garbage = 1, Tombstone = 1,
     RemovalRecord = 1, Document = 1,
 }

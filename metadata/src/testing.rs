@@ -7,8 +7,8 @@ use riquet_cluster::profile::ProfileId;
 use crate::command::{Command, KeyCommand, Preconditions, Proposal, PutObject};
 use crate::id::{BlobId, BucketId, ClusterId, Epoch, ObjectKey, RequestId, UploadId};
 use crate::record::{
-    Account, BlobRef, Content, ETag, EpochRun, ObjectBody, ObjectVersion, Part, Secret,
-    StorageClass, Upload, Versioning,
+    BlobRef, Content, ETag, EpochRun, Identity, ObjectBody, ObjectVersion, Part, StorageClass,
+    Tenant, Upload, Versioning,
 };
 
 /// The time at which tests begin, ms since 1970.
@@ -28,14 +28,15 @@ pub(crate) fn layout(epoch: u64) -> Layout {
     }
 }
 
-pub(crate) fn account(user: &str) -> Account {
-    Account {
-        user_id: user.to_owned(),
-        display_name: user.to_owned(),
-        access_key: format!("AK{user}"),
-        secret: Secret("secret".to_owned()),
+pub(crate) fn tenant(name: &str) -> Identity {
+    Identity::Tenant(Tenant {
+        id: format!("id-{name}"),
+        name: name.to_owned(),
+        namespace: name.to_owned(),
+        display_name: name.to_owned(),
+        email: None,
         created_ms: START_MS,
-    }
+    })
 }
 
 /// A blob made `after_ms` after [`START_MS`], the `n`-th of its moment.

@@ -13,8 +13,18 @@ pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
 /// A bucket's name that follows the rules for general purpose buckets: 3 to 63 of `a-z 0-9 . -`,
 /// a letter or digit at either end of every dot-separated label, not shaped like an IPv4 address
 /// and without a reserved prefix or suffix. Cheap to clone.
+///
+/// The bucket of another tenant is named with the tenant's namespace and a colon before it,
+/// `physics:spectra`; nothing before the colon is the default namespace.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BucketName(Arc<str>);
+pub struct BucketName {
+    text: Arc<str>,
+    /// Where the name begins: past the colon, if there is one.
+    start: usize,
+}
+
+/// The most bytes of a namespace's name.
+pub const NAMESPACE_BYTES_MAX: usize = 64;
 
 /// Prefixes that AWS keeps for itself.
 const RESERVED_PREFIXES: [&str; 4] = ["xn--", "sthree-", "amzn-s3-demo-", "sthree-configurator"];
@@ -27,11 +37,15 @@ impl BucketName {
     ///
     /// # Errors
     /// `InvalidBucketName`, with the name.
-    pub fn parse(name: &str) -> Result<Self> {
-        if Self::is_valid(name) {
-            Ok(Self(name.into()))
+    pub fn parse(text: &str) -> Result<Self> {
+        let (namespace, name) = text.split_once(':').unwrap_or(("", text));
+        if is_namespace(namespace) && Self::is_valid(name) {
+            Ok(Self {
+                text: text.into(),
+                start: text.len() - name.len(),
+            })
         } else {
-            Err(Error::new(ErrorCode::InvalidBucketName).field("BucketName", name))
+            Err(Error::new(ErrorCode::InvalidBucketName).field("BucketName", text))
         }
     }
 
@@ -55,11 +69,25 @@ impl BucketName {
                 .any(|suffix| name.ends_with(suffix))
     }
 
-    /// The name.
+    /// The name, without the namespace.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text[self.start..]
     }
+
+    /// The namespace, if one is named.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let end = self.start.checked_sub(1)?;
+        Some(&self.text[..end])
+    }
+}
+
+/// Whether a text can name a namespace of buckets. The default one's name is empty.
+#[must_use]
+pub fn is_namespace(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    text.len() <= NAMESPACE_BYTES_MAX && text.bytes().all(is_plain)
 }
 
 /// An object's key: 1 to 1024 bytes of UTF-8, any characters. Never normalised. Cheap to clone.
@@ -107,19 +135,19 @@ macro_rules! text_type {
     ($name:ident) => {
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+                fmt::Debug::fmt(self.as_str(), f)
             }
         }
     };
@@ -146,6 +174,21 @@ mod tests {
             &longest,
         ] {
             assert_eq!(BucketName::parse(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn a_namespace_stands_before_a_colon() {
+        for (text, namespace) in [
+            ("abc", None),
+            (":abc", Some("")),
+            ("physics:abc", Some("physics")),
+        ] {
+            let name = BucketName::parse(text).unwrap();
+            assert_eq!((name.as_str(), name.namespace()), ("abc", namespace));
+        }
+        for text in ["a/b:abc", "a:b:abc", "abc:", ":ab", "a b:abc"] {
+            assert!(BucketName::parse(text).is_err(), "{text}");
         }
     }
 

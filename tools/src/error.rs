@@ -33,6 +33,8 @@ pub(crate) enum Error {
     NoDisks { name: String },
     #[error("{name} is no storage node and can't vote on metadata")]
     CanNotVote { name: String },
+    #[error(transparent)]
+    Keys(#[from] riquet_cluster::keyring::KeyRingError),
     #[error("invalid cluster: {0}")]
     Cluster(#[from] riquet_cluster::Error),
     #[error(

@@ -10,15 +10,16 @@ use riquet_s3::request::{
     BucketConfiguration, CreateBucketInput, ListBucketsInput, ObjectLockAtCreation,
 };
 use riquet_s3::response::{
-    AclOutput, BucketEntry, ConfigurationOutput, CreateBucketOutput, Done, GetBucketLocationOutput,
+    BucketEntry, ConfigurationOutput, CreateBucketOutput, Done, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput, NoContent,
 };
 use riquet_s3::{Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, whole};
+use super::{Answer, Context, acl, whole};
 use crate::answer::AnswerBody;
 use crate::convert;
 use crate::error::Error;
+use crate::names::{plain_name, stored_name};
 
 /// The region where AWS forgives creating one's own bucket again.
 const FORGIVING_REGION: &str = "us-east-1";
@@ -34,7 +35,7 @@ pub(super) async fn list_buckets(cx: &Context, input: &ListBucketsInput) -> Answ
         (buckets, next) = page_of_buckets(cx, input).await?;
     }
     let output = ListBucketsOutput {
-        owner: convert::owner(&cx.caller),
+        owner: cx.caller.owner(),
         region: cx.gateway.settings.region.clone(),
         buckets: buckets.iter().map(entry).collect(),
         prefix: input.prefix.clone(),
@@ -50,14 +51,19 @@ async fn page_of_buckets(
     input: &ListBucketsInput,
 ) -> Result<(Vec<Bucket>, Option<String>), Error> {
     let max = input.max_buckets as usize;
+    // An owner's buckets are all in its own namespace.
+    let stored = |text: &str| match cx.caller.namespace() {
+        "" => text.to_owned(),
+        namespace => format!("{namespace}:{text}"),
+    };
     let mut buckets: Vec<Bucket> = Vec::new();
     loop {
         let after = match buckets.last() {
             Some(last) => Some(last.name.clone()),
-            None => input.continuation_token.clone(),
+            None => input.continuation_token.as_deref().map(stored),
         };
-        let owner = Some(cx.caller.user_id.clone());
-        let prefix = input.prefix.clone().unwrap_or_default();
+        let owner = Some(cx.caller.canonical_id().to_owned());
+        let prefix = stored(input.prefix.as_deref().unwrap_or_default());
         let wanted = (max - buckets.len()) as u32;
         let (page, more) = cx.metadata().buckets(owner, prefix, after, wanted).await?;
         let is_stuck = page.is_empty();
@@ -66,7 +72,7 @@ async fn page_of_buckets(
             let next = buckets
                 .last()
                 .filter(|_| more)
-                .map(|last| last.name.clone());
+                .map(|last| plain_name(&last.name).to_owned());
             return Ok((buckets, next));
         }
     }
@@ -74,7 +80,7 @@ async fn page_of_buckets(
 
 fn entry(bucket: &Bucket) -> BucketEntry {
     BucketEntry {
-        name: bucket.name.clone(),
+        name: plain_name(&bucket.name).to_owned(),
         created: convert::moment(bucket.created_ms),
     }
 }
@@ -82,14 +88,26 @@ fn entry(bucket: &Bucket) -> BucketEntry {
 pub(super) async fn create_bucket(cx: &Context, input: &CreateBucketInput) -> Answer {
     let region = &cx.gateway.settings.region;
     check_location(input.location.as_deref(), region)?;
-    let name = input.bucket.as_str();
+    let namespace = cx.caller.namespace();
+    if input
+        .bucket
+        .namespace()
+        .is_some_and(|named| named != namespace)
+    {
+        return Err(ErrorCode::AccessDenied.into());
+    }
+    let owner = cx.caller.canonical_id();
+    let tenant = cx.caller.tenant().ok_or(ErrorCode::AccessDenied)?;
+    let name = stored_name(&input.bucket, &cx.caller);
     let new = NewBucket {
         has_locks: input.object_lock == ObjectLockAtCreation::Enabled,
-        ..NewBucket::named(name, &cx.caller.user_id, region)
+        tenant: tenant.id.clone(),
+        documents: Vec::from_iter(acl::of_new_bucket(cx, input.acl.as_ref()).await?),
+        ..NewBucket::named(&name, owner, region)
     };
     match cx.metadata().create_bucket(&new).await? {
         Created::New(_) => {}
-        Created::Exists(bucket) => judge_existing(&bucket, &cx.caller.user_id)?,
+        Created::Exists(bucket) => judge_existing(&bucket, owner)?,
     }
     Ok(whole(
         CreateBucketOutput {
@@ -122,7 +140,7 @@ fn judge_existing(bucket: &Bucket, caller: &str) -> Result<(), S3Error> {
     } else {
         ErrorCode::BucketAlreadyOwnedByYou
     };
-    Err(S3Error::new(code).field("BucketName", bucket.name.as_str()))
+    Err(S3Error::new(code).field("BucketName", plain_name(&bucket.name)))
 }
 
 pub(super) fn head_bucket(cx: &Context) -> Response<AnswerBody> {
@@ -177,15 +195,6 @@ pub(super) async fn put_bucket_versioning(
     Ok(whole(Done.into_response()))
 }
 
-pub(super) fn get_bucket_acl(cx: &Context) -> Response<AnswerBody> {
-    whole(
-        AclOutput {
-            owner: convert::owner(&cx.caller),
-        }
-        .into_response(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use riquet_metadata::id::BucketId;
@@ -195,6 +204,7 @@ mod tests {
     fn bucket(owner: &str, region: &str) -> Bucket {
         Bucket {
             id: BucketId(1),
+            tenant: String::new(),
             name: "b-1".to_owned(),
             owner: owner.to_owned(),
             created_ms: 0,

@@ -14,13 +14,13 @@ use riquet_s3::request::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, Ve
 use riquet_s3::response::CopyObjectOutput;
 use riquet_s3::{ChecksumAlgorithm, Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, UPLOAD_MAX_BYTES, get, lock, whole};
+use super::{Answer, Context, UPLOAD_MAX_BYTES, acl, get, lock, whole};
+use crate::access::{Object, authorize_object};
 use crate::convert;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, ingest};
-
-/// What a caller must be allowed to do with the source.
-const READ_ACTION: &str = "s3:GetObject";
+use crate::names::stored_name;
+use crate::service::name_bucket;
 
 pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer {
     let opened = open_source(cx, &input.source, &input.source_conditions).await?;
@@ -29,6 +29,7 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
     let length_bytes = source.head.size_bytes;
     check_copy_size(length_bytes)?;
     let lock = lock::of_new_version(cx, &input.lock).await?;
+    let access = acl::of_new_object(cx, input.acl.as_ref()).await?;
     let key = convert::stored_key(input.key.as_str());
     let class = convert::stored_class(input.storage_class);
 
@@ -73,15 +74,15 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         CopyTags::Replace(tags) => tags.clone().into_pairs(),
     };
     let checksums = checksum.iter().map(convert::stored_checksum).collect();
-    let owner = cx.caller.user_id.clone();
     let body = ObjectBody {
         headers,
         user_metadata,
         checksums,
         tags,
+        acl: access.acl,
         ..ObjectBody::of(content)
     };
-    let mut version = ObjectVersion::proposed(etag, class, owner, body);
+    let mut version = ObjectVersion::proposed(etag, class, access.owner, body);
     version.head.lock = lock;
     let preconditions = convert::preconditions(&input.condition);
     let put = PutObject {
@@ -124,22 +125,44 @@ pub(super) async fn open_source(
     source: &CopySource,
     conditions: &ReadConditions,
 ) -> Result<Source, Error> {
-    let (name, key) = (source.bucket.as_str(), source.key.as_str());
-    let version = source.version_id.as_ref();
-    let mut bucket = cx.metadata().bucket(name).await?;
-    cx.authorize(&bucket, READ_ACTION)?;
-    let object = match get::find(cx, &bucket, key, version).await {
+    let name_it = |error: MetadataError| name_bucket(error.into(), source.bucket.as_str());
+    let stored_name = stored_name(&source.bucket, &cx.caller);
+    let mut bucket = cx.metadata().bucket(&stored_name).await.map_err(name_it)?;
+    let object = match find_source(cx, &bucket, source).await {
         // Another bucket has that name by now.
         Err(Error::Metadata(MetadataError::StaleBucket)) => {
-            bucket = cx.metadata().bucket_now(name).await?;
-            cx.authorize(&bucket, READ_ACTION)?;
-            get::find(cx, &bucket, key, version).await?
+            let now = cx.metadata().bucket_now(&stored_name).await;
+            bucket = now.map_err(name_it)?;
+            find_source(cx, &bucket, source).await?
         }
         found => found?,
     };
     let modified = convert::moment(object.head.modified_ms);
     conditions.evaluate_copy(&convert::etag(&object.head.etag), modified)?;
     Ok(Source { bucket, object })
+}
+
+/// The object that a copy reads, if the caller may.
+async fn find_source(
+    cx: &Context,
+    bucket: &Arc<Bucket>,
+    source: &CopySource,
+) -> Result<Box<ObjectVersion>, Error> {
+    let version = source.version_id.as_ref();
+    let action = match version {
+        None => "s3:GetObject",
+        Some(_) => "s3:GetObjectVersion",
+    };
+    let key = source.key.as_str();
+    let known = cx.gateway.know(bucket.clone()).await?;
+    let mut conditions = cx.conditions.clone();
+    let asked = Object {
+        known: &known,
+        key,
+        version,
+    };
+    let verdict = authorize_object(&cx.gateway, &cx.caller, action, asked, &mut conditions).await?;
+    get::find_for(cx, bucket, key, version, &verdict).await
 }
 
 /// The digests of a copy: nobody declared any, but it has an ETag and a checksum of its own.

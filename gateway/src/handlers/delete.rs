@@ -5,11 +5,12 @@ use riquet_cluster::failpoint::die_at;
 use riquet_metadata::command::{DeleteObject, Deleted};
 use riquet_metadata::record::Bypass;
 use riquet_s3::conditions::WriteCondition;
+use riquet_s3::config::object_lock::Governance;
 use riquet_s3::name::ObjectKey;
 use riquet_s3::request::{DeleteObjectInput, DeleteObjectsInput, ObjectToDelete, VersionId};
 use riquet_s3::response::{DeleteError, DeleteObjectOutput, DeleteObjectsOutput, DeletedObject};
 
-use super::{Answer, Context, lock, whole};
+use super::{Answer, Context, whole};
 use crate::convert;
 use crate::error::Error;
 
@@ -18,7 +19,7 @@ const DELETIONS_AT_ONCE: usize = 32;
 
 pub(super) async fn delete_object(cx: &Context, input: &DeleteObjectInput) -> Answer {
     let version = input.version_id.as_ref();
-    let bypass = lock::bypass(input.governance);
+    let bypass = cx.bypass(input.governance, input.key.as_str());
     let deleted = commit(cx, &input.key, version, &input.condition, bypass).await?;
     Ok(whole(shown(deleted, version).into_response()))
 }
@@ -45,7 +46,7 @@ pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> 
     let deletions: Vec<_> = input
         .objects
         .iter()
-        .map(|object| delete_one(cx, object, lock::bypass(input.governance)))
+        .map(|object| delete_one(cx, object, input.governance))
         .collect();
     let results: Vec<_> = futures_util::stream::iter(deletions)
         .buffered(DELETIONS_AT_ONCE)
@@ -83,10 +84,16 @@ pub(super) async fn delete_objects(cx: &Context, input: &DeleteObjectsInput) -> 
 async fn delete_one(
     cx: &Context,
     object: &ObjectToDelete,
-    bypass: Bypass,
+    governance: Governance,
 ) -> Result<Deleted, Error> {
     let key = ObjectKey::parse(&object.key)?;
     let version = object.version_id.as_ref();
+    let action = match version {
+        None => "s3:DeleteObject",
+        Some(_) => "s3:DeleteObjectVersion",
+    };
+    cx.authorize(action, key.as_str())?;
+    let bypass = cx.bypass(governance, key.as_str());
     commit(cx, &key, version, &object.condition, bypass).await
 }
 

@@ -8,12 +8,13 @@ use riquet_s3::{Error as S3Error, ErrorCode};
 
 use super::{Answer, Context, whole};
 use crate::error::Error;
+use crate::names::plain_name;
 
 /// The bucket's document of a kind; `missing` if it has none.
 pub(super) async fn get(cx: &Context, kind: DocumentKind, missing: ErrorCode) -> Answer {
     let found = cx.metadata().bucket_document(cx.bucket().id, kind).await?;
     let Document(document) = found
-        .ok_or_else(|| S3Error::new(missing).field("BucketName", cx.bucket().name.as_str()))?;
+        .ok_or_else(|| S3Error::new(missing).field("BucketName", plain_name(&cx.bucket().name)))?;
     Ok(whole(ConfigurationOutput { document }.into_response()))
 }
 
@@ -38,6 +39,9 @@ pub(super) async fn configure(
         kind,
         document: document.map(Document),
     };
-    cx.metadata().configure_bucket(cx.bucket(), change).await?;
+    let result = cx.metadata().configure_bucket(cx.bucket(), change).await;
+    // Also where it isn't known whether it was done.
+    cx.gateway.rules.forget(cx.bucket().id).await;
+    result?;
     Ok(())
 }

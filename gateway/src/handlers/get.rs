@@ -1,16 +1,16 @@
-//! GetObject, HeadObject, GetObjectAcl.
+//! GetObject, HeadObject.
 
 use std::ops::Range;
 
-use http::Response;
 use riquet_metadata::record::{Bucket, Content, ObjectVersion};
 use riquet_s3::conditions::{ReadOutcome, precondition_failed};
 use riquet_s3::range::ByteRange;
-use riquet_s3::request::{GetObjectInput, ObjectInput, Selection, VersionId};
-use riquet_s3::response::{AclOutput, GetObjectOutput, NotModifiedOutput, delete_marker_met};
+use riquet_s3::request::{GetObjectInput, Selection, VersionId};
+use riquet_s3::response::{GetObjectOutput, NotModifiedOutput, delete_marker_met};
 use riquet_s3::{Error as S3Error, ErrorCode};
 
 use super::{Answer, Context, named_version, no_such_version, whole};
+use crate::access::Verdict;
 use crate::answer::AnswerBody;
 use crate::convert;
 use crate::error::Error;
@@ -36,25 +36,27 @@ pub(super) async fn head_object(cx: &Context, input: &GetObjectInput) -> Answer 
     }
 }
 
-pub(super) async fn get_object_acl(cx: &Context, input: &ObjectInput) -> Answer {
-    let version = input.version_id.as_ref();
-    find(cx, cx.bucket(), input.key.as_str(), version).await?;
-    let response: Response<_> = AclOutput {
-        owner: convert::owner(&cx.caller),
-    }
-    .into_response();
-    Ok(whole(response))
-}
-
-/// An object as it is now, or one of its versions.
+/// The object of the request's path as it is now, or one of its versions, if the caller may have it.
 ///
 /// # Errors
-/// `NoSuchKey`, `NoSuchVersion`; `MethodNotAllowed` for a version that is a delete marker.
+/// `NoSuchKey`, `NoSuchVersion`; `MethodNotAllowed` for a version that is a delete marker;
+/// `AccessDenied`.
 pub(super) async fn find(
     cx: &Context,
     bucket: &Bucket,
     key: &str,
     version: Option<&VersionId>,
+) -> Result<Box<ObjectVersion>, Error> {
+    find_for(cx, bucket, key, version, &cx.verdict).await
+}
+
+/// The same of any object, for which a verdict of its own was given.
+pub(super) async fn find_for(
+    cx: &Context,
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&VersionId>,
+    verdict: &Verdict,
 ) -> Result<Box<ObjectVersion>, Error> {
     let missing = || match version {
         Some(version) => no_such_version(version, key),
@@ -63,7 +65,8 @@ pub(super) async fn find(
     let name = named_version(version, key)?;
     let stored = convert::stored_key(key);
     let found = cx.metadata().get_version(bucket, &stored, name).await?;
-    let found = found.ok_or_else(missing)?;
+    let found = found.ok_or_else(|| verdict.of_missing(missing()))?;
+    verdict.check(&cx.caller, &found)?;
     if found.head.delete_marker {
         let marker = convert::version_id(found.head.name());
         let modified = convert::moment(found.head.modified_ms);

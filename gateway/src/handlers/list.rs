@@ -1,28 +1,33 @@
 //! ListObjects (both versions), ListObjectVersions.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use riquet_metadata::id::ObjectKey;
 use riquet_metadata::query::{ListPage, ListRequest, ListStart, ListedObject};
+use riquet_metadata::record::ObjectHead;
 use riquet_s3::request::{
     ListCommon, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPosition,
     VersionPosition,
 };
 use riquet_s3::response::{
-    ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output, ObjectEntry, VersionEntry,
-    VersionKind,
+    ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output, ObjectEntry, Owner,
+    VersionEntry, VersionKind,
 };
 
-use super::{Answer, Context, whole};
+use super::{Answer, Context, acl, whole};
 use crate::convert;
+use crate::error::Error;
 
 pub(super) async fn list_objects(cx: &Context, input: &ListObjectsInput) -> Answer {
     let page = match request(&input.list, input.start().map(stored_position)) {
         Some(request) => cx.metadata().list_objects(cx.bucket(), request).await?,
         None => ListPage::default(),
     };
+    let owners = owners(cx, &page).await?;
     let output = ListObjectsOutput {
         input: input.clone(),
-        owner: convert::owner(&cx.caller),
-        contents: entries(&page),
+        contents: entries(&page, &owners),
         common_prefixes: prefixes(&page),
         next: page.next.map(position),
     };
@@ -34,10 +39,13 @@ pub(super) async fn list_objects_v2(cx: &Context, input: &ListObjectsV2Input) ->
         Some(request) => cx.metadata().list_objects(cx.bucket(), request).await?,
         None => ListPage::default(),
     };
+    let owners = match input.fetch_owner {
+        true => owners(cx, &page).await?,
+        false => Owners::default(),
+    };
     let output = ListObjectsV2Output {
         input: input.clone(),
-        owner: convert::owner(&cx.caller),
-        contents: entries(&page),
+        contents: entries(&page, &owners),
         common_prefixes: prefixes(&page),
         next: page.next.map(position),
     };
@@ -50,14 +58,46 @@ pub(super) async fn list_object_versions(cx: &Context, input: &ListObjectVersion
         Some(request) => cx.metadata().list_versions(cx.bucket(), request).await?,
         None => ListPage::default(),
     };
+    let owners = owners(cx, &page).await?;
     let output = ListObjectVersionsOutput {
         input: input.clone(),
-        owner: convert::owner(&cx.caller),
-        versions: page.objects.iter().map(version_entry).collect(),
+        versions: page
+            .objects
+            .iter()
+            .map(|listed| version_entry(listed, &owners))
+            .collect(),
         common_prefixes: prefixes(&page),
         next: page.next.map(version_position),
     };
     Ok(whole(output.into_response()))
+}
+
+/// The owners of what a page shows, by canonical id.
+#[derive(Default)]
+struct Owners(BTreeMap<String, Arc<Owner>>);
+
+async fn owners(cx: &Context, page: &ListPage) -> Result<Owners, Error> {
+    let mut owners = BTreeMap::new();
+    for object in &page.objects {
+        let id = &object.head.owner;
+        if !owners.contains_key(id) {
+            let owner = acl::owner_named(cx, id).await?;
+            owners.insert(id.clone(), Arc::new(owner));
+        }
+    }
+    Ok(Owners(owners))
+}
+
+impl Owners {
+    fn of(&self, head: &ObjectHead) -> Arc<Owner> {
+        let known = self.0.get(&head.owner).cloned();
+        known.unwrap_or_else(|| {
+            Arc::new(Owner {
+                id: head.owner.clone(),
+                display_name: String::new(),
+            })
+        })
+    }
 }
 
 /// What is asked of the metadata; nothing for a page of no entries.
@@ -109,26 +149,28 @@ fn version_position(next: ListStart) -> VersionPosition {
     }
 }
 
-fn version_entry(listed: &ListedObject) -> VersionEntry {
+fn version_entry(listed: &ListedObject, owners: &Owners) -> VersionEntry {
     let head = &listed.head;
     VersionEntry {
         version_id: convert::version_id(head.name()),
         is_latest: listed.is_latest,
+        owner: owners.of(head),
         kind: match head.delete_marker {
             true => VersionKind::DeleteMarker {
                 key: convert::key_text(&listed.key),
                 last_modified: convert::moment(head.modified_ms),
             },
-            false => VersionKind::Object(entry(listed)),
+            false => VersionKind::Object(entry(listed, owners)),
         },
     }
 }
 
-fn entries(page: &ListPage) -> Vec<ObjectEntry> {
-    page.objects.iter().map(entry).collect()
+fn entries(page: &ListPage, owners: &Owners) -> Vec<ObjectEntry> {
+    let objects = page.objects.iter();
+    objects.map(|object| entry(object, owners)).collect()
 }
 
-fn entry(object: &ListedObject) -> ObjectEntry {
+fn entry(object: &ListedObject, owners: &Owners) -> ObjectEntry {
     let head = &object.head;
     ObjectEntry {
         key: convert::key_text(&object.key),
@@ -138,6 +180,7 @@ fn entry(object: &ListedObject) -> ObjectEntry {
         storage_class: convert::class(head.storage_class),
         // Its record in a listing is kept small and has no checksum.
         checksum: None,
+        owner: owners.of(head),
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn put_retention(cx: &Context, input: &PutObjectRetentionInput)
     check_bucket(cx)?;
     let alteration = Alteration::Retention {
         retention: input.retention.map(stored_retention),
-        bypass: bypass(input.governance),
+        bypass: cx.bypass(input.governance, input.key.as_str()),
     };
     alter(cx, &input.key, input.version_id.as_ref(), alteration).await?;
     Ok(whole(Done.into_response()))

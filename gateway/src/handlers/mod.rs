@@ -1,6 +1,7 @@
 //! The operations, one file for each family. A handler gets a typed input and who asks, does what
 //! the operation says over metadata and data path, and gives a typed output.
 
+mod acl;
 mod bucket;
 mod copy;
 mod delete;
@@ -11,6 +12,7 @@ mod lock;
 mod multipart;
 mod multipart_complete;
 mod multipart_list;
+mod policy;
 mod put;
 mod tagging;
 
@@ -25,17 +27,20 @@ use riquet_cluster::wire::shard::{Owner as ShardOwner, PartOwner};
 use riquet_metadata::Client;
 use riquet_metadata::command::{AlterVersion, Alteration};
 use riquet_metadata::id::{ObjectKey, UploadId};
-use riquet_metadata::record::{Account, Bucket, DocumentKind, VersionName};
+use riquet_metadata::record::{Bucket, Bypass, DocumentKind, VersionName};
 use riquet_s3::body::PayloadSpec;
+use riquet_s3::config::object_lock::Governance;
+use riquet_s3::policy as iam;
 use riquet_s3::request::{Operation, VersionId};
 use riquet_s3::{Error as S3Error, ErrorCode, ObjectKey as S3Key};
 
+use crate::access::{self, BucketPolicy, Known, Question, Rules, Verdict, authorize};
 use crate::answer::AnswerBody;
-use crate::authorize::{Access, authorize};
 use crate::client_body::ClientBody;
 use crate::convert;
 use crate::error::Error;
 use crate::gateway::Gateway;
+use crate::identity::Caller;
 
 /// Largest object or part that comes in one request, bytes; S3's own limit.
 const UPLOAD_MAX_BYTES: u64 = 5 << 30;
@@ -48,10 +53,14 @@ type Answer = Result<Response<AnswerBody>, Error>;
 /// Who asks for what, beyond the operation's input.
 pub(crate) struct Context {
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) caller: Arc<Account>,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) request: RequestId,
     /// The bucket of the request's path, which the caller may use as asked.
-    pub(crate) bucket: Option<Arc<Bucket>>,
+    pub(crate) known: Option<Known>,
+    /// Whether that holds for the object of the request's path hangs on the object.
+    pub(crate) verdict: Verdict,
+    /// What conditions of policies may ask.
+    pub(crate) conditions: iam::Context,
     /// The host that the client believes to talk to.
     pub(crate) host: String,
 }
@@ -69,20 +78,48 @@ impl Context {
 
     /// The bucket of the request's path.
     fn bucket(&self) -> &Bucket {
-        self.bucket
-            .as_deref()
-            .expect("an operation on a bucket is given it")
+        &self.known().bucket
     }
 
-    /// Refuses what the caller may not do with another bucket than the request's own.
-    fn authorize(&self, bucket: &Bucket, action: &'static str) -> Result<(), S3Error> {
-        authorize(
-            &self.caller,
-            Access {
-                action,
-                bucket: Some(bucket),
-            },
-        )
+    /// What its documents say about access.
+    fn rules(&self) -> &Rules {
+        &self.known().rules
+    }
+
+    fn known(&self) -> &Known {
+        let known = self.known.as_ref();
+        known.expect("an operation on a bucket is given it")
+    }
+
+    /// Whether the caller may do something else with the request's bucket, or an object in it, than
+    /// was asked before.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    fn authorize(&self, action: &str, key: &str) -> Result<Verdict, Error> {
+        authorize(&self.question(action, Some(key)))
+    }
+
+    fn question<'a>(&'a self, action: &'a str, key: Option<&'a str>) -> Question<'a> {
+        Question {
+            caller: &self.caller,
+            action,
+            bucket: Some(self.known().target(key)),
+            context: &self.conditions,
+        }
+    }
+
+    fn is_denied_by(&self, policy: &BucketPolicy, action: &str) -> bool {
+        access::is_denied_by(&self.question(action, None), policy)
+    }
+
+    /// The retention that the caller may get past where it asks to.
+    fn bypass(&self, governance: Governance, key: &str) -> Bypass {
+        let bypass = lock::bypass(governance);
+        match self.authorize("s3:BypassGovernanceRetention", key) {
+            Ok(Verdict::Allowed) => bypass,
+            Ok(Verdict::ObjectDecides(_)) | Err(_) => lock::bypass(Governance::Enforced),
+        }
     }
 
     /// What the shards of an object, or of a part of an upload, say that they belong to.
@@ -146,6 +183,9 @@ async fn alter(
     version: Option<&VersionId>,
     alteration: Alteration,
 ) -> Result<VersionName, Error> {
+    if matches!(cx.verdict, Verdict::ObjectDecides(_)) {
+        get::find(cx, cx.bucket(), key.as_str(), version).await?;
+    }
     let alter = AlterVersion {
         key: convert::stored_key(key.as_str()),
         version: named_version(version, key.as_str())?,
@@ -206,13 +246,19 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         Op::PutObjectRetention(input) => lock::put_retention(cx, input).await,
         Op::GetObjectLegalHold(input) => lock::get_legal_hold(cx, input).await,
         Op::PutObjectLegalHold(input) => lock::put_legal_hold(cx, input).await,
-        Op::GetBucketAcl(_) => Ok(bucket::get_bucket_acl(cx)),
+        Op::GetBucketAcl(_) => acl::get_bucket_acl(cx).await,
+        Op::PutBucketAcl(input) => acl::put_bucket_acl(cx, input).await,
+        Op::GetBucketPolicy(_) => policy::get(cx).await,
+        Op::PutBucketPolicy(input) => policy::put(cx, input).await,
+        Op::DeleteBucketPolicy(_) => document::delete(cx, DocumentKind::Policy).await,
+        Op::GetBucketPolicyStatus(_) => policy::status(cx).await,
         Op::ListObjects(input) => list::list_objects(cx, input).await,
         Op::ListObjectsV2(input) => list::list_objects_v2(cx, input).await,
         Op::ListObjectVersions(input) => list::list_object_versions(cx, input).await,
         Op::GetObject(input) => get::get_object(cx, input).await,
         Op::HeadObject(input) => get::head_object(cx, input).await,
-        Op::GetObjectAcl(input) => get::get_object_acl(cx, input).await,
+        Op::GetObjectAcl(input) => acl::get_object_acl(cx, input).await,
+        Op::PutObjectAcl(input) => acl::put_object_acl(cx, input).await,
         Op::GetObjectTagging(input) => tagging::get_object_tagging(cx, input).await,
         Op::PutObjectTagging(input) => tagging::put_object_tagging(cx, input).await,
         Op::DeleteObjectTagging(input) => tagging::delete_object_tagging(cx, input).await,

@@ -15,7 +15,7 @@ use riquet_s3::{Checksum, ChecksumAlgorithm, Error as S3Error, ErrorCode};
 use uuid::Uuid;
 
 use super::copy::{check_copy_size, copy_digests, open_source};
-use super::{Answer, Context, Upload, lock, whole};
+use super::{Answer, Context, Upload, acl, lock, whole};
 use crate::convert;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, Origin, ingest};
@@ -23,11 +23,12 @@ use crate::ingest::{Destination, Ingested, Origin, ingest};
 pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> Answer {
     let (headers, user_metadata) = convert::stored_headers(&input.headers);
     let id = UploadId(Uuid::now_v7().as_u128());
+    let access = acl::of_new_object(cx, input.acl.as_ref()).await?;
     let upload = UploadRecord {
         id,
         initiated_ms: 0,
         storage_class: convert::stored_class(input.storage_class),
-        owner: cx.caller.user_id.clone(),
+        owner: access.owner,
         headers,
         user_metadata,
         checksum: input.checksum.map(|asked| ChecksumRule {
@@ -35,7 +36,7 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
             kind: convert::stored_kind(asked.kind),
         }),
         tags: input.tags.clone().into_pairs(),
-        acl: None,
+        acl: access.acl,
         lock: lock::of_new_version(cx, &input.lock).await?,
     };
     let key = convert::stored_key(input.key.as_str());

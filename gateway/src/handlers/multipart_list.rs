@@ -9,7 +9,7 @@ use riquet_s3::request::{
 };
 use riquet_s3::response::{ListMultipartUploadsOutput, ListPartsOutput, PartEntry, UploadEntry};
 
-use super::{Answer, Context, whole};
+use super::{Answer, Context, acl, whole};
 use crate::convert;
 
 pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
@@ -23,7 +23,7 @@ pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
         .await?;
     let output = ListPartsOutput {
         input: input.clone(),
-        owner: convert::owner(&cx.caller),
+        owner: acl::owner_named(cx, &page.upload.owner).await?,
         storage_class: convert::class(page.upload.storage_class),
         checksum: page.upload.checksum.map(multipart_checksum),
         parts: page
@@ -61,7 +61,7 @@ pub(super) async fn list_uploads(cx: &Context, input: &ListMultipartUploadsInput
     let list = &input.list;
     let mut output = ListMultipartUploadsOutput {
         input: input.clone(),
-        owner: convert::owner(&cx.caller),
+        owner: acl::owner_named(cx, &cx.bucket().owner).await?,
         uploads: Vec::new(),
         common_prefixes: Vec::new(),
         next: None,

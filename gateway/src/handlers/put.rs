@@ -8,7 +8,7 @@ use riquet_s3::body::Payload;
 use riquet_s3::request::PutObjectInput;
 use riquet_s3::response::PutObjectOutput;
 
-use super::{Answer, Context, Upload, lock, whole};
+use super::{Answer, Context, Upload, acl, lock, whole};
 use crate::convert;
 use crate::ingest::{Destination, Ingested, ingest};
 
@@ -18,6 +18,7 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     let class = convert::stored_class(input.storage_class);
 
     let lock = lock::of_new_version(cx, &input.lock).await?;
+    let access = acl::of_new_object(cx, input.acl.as_ref()).await?;
 
     // The bytes become durable and every digest is held against them; nothing is visible yet.
     let mut digests = upload.spec.digest_spec();
@@ -49,15 +50,15 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     let etag = ETag::whole(md5);
     let (headers, user_metadata) = convert::stored_headers(&input.headers);
     let checksums = checksum.iter().map(convert::stored_checksum).collect();
-    let owner = cx.caller.user_id.clone();
     let body = ObjectBody {
         headers,
         user_metadata,
         checksums,
         tags: input.tags.clone().into_pairs(),
+        acl: access.acl,
         ..ObjectBody::of(content)
     };
-    let mut version = ObjectVersion::proposed(etag, class, owner, body);
+    let mut version = ObjectVersion::proposed(etag, class, access.owner, body);
     version.head.lock = lock;
     let preconditions = convert::preconditions(&input.condition);
     let put = PutObject {

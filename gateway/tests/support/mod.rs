@@ -22,6 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use riquet_cluster::id::{ClusterId, DiskId, Epoch, ShardId};
+use riquet_cluster::keyring::KeyRing;
 use riquet_cluster::layout::{Disk, DiskState, Layout, Node, Site};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
@@ -29,7 +30,7 @@ use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::shard::{ERROR, ErrorCode};
 use riquet_gateway::Listeners;
 use riquet_gateway::config::{Limits, Settings};
-use riquet_metadata::record::{Account, Secret};
+use riquet_metadata::record::{self, AccessKey, KeyState, Policies, Tenant, User};
 use riquet_metadata::{Client, MemoryReplica, MetadataService};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -50,6 +51,47 @@ pub(crate) struct Store {
     nodes: Vec<Shards>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     stopped: tokio::task::JoinHandle<()>,
+    /// Holds the key ring.
+    _folder: tempfile::TempDir,
+}
+
+/// A tenant, and a user of it that owns what it makes.
+fn identities(ring: &KeyRing) -> Vec<record::Identity> {
+    let tenant = Tenant {
+        id: "111111111111".to_owned(),
+        name: String::new(),
+        namespace: String::new(),
+        display_name: "Tenant".to_owned(),
+        email: None,
+        created_ms: 0,
+    };
+    let user = User {
+        tenant: tenant.id.clone(),
+        name: "ada".to_owned(),
+        id: "AIDAADA".to_owned(),
+        path: "/".to_owned(),
+        display_name: "Ada".to_owned(),
+        email: None,
+        canonical_id: Some("ada".to_owned()),
+        groups: Vec::new(),
+        policies: Policies::default(),
+        tags: Vec::new(),
+        created_ms: 0,
+    };
+    let key = AccessKey {
+        id: ACCESS_KEY.to_owned(),
+        tenant: tenant.id.clone(),
+        user: Some(user.id.clone()),
+        secret: ring.seal(&AccessKey::seal_context(ACCESS_KEY), SECRET.as_bytes()),
+        state: KeyState::Active,
+        created_ms: 0,
+        expires_ms: None,
+    };
+    vec![
+        record::Identity::Tenant(tenant),
+        record::Identity::User(user),
+        record::Identity::Key(key),
+    ]
 }
 
 /// An answer, read to its end.
@@ -106,15 +148,12 @@ impl Store {
         let metadata = metadata.await.to_string();
         let client = Client::new(Transport::tcp(), vec![metadata.clone()]);
         let layout = layout(&addresses);
-        let account = Account {
-            user_id: "ada".to_owned(),
-            display_name: "Ada".to_owned(),
-            access_key: ACCESS_KEY.to_owned(),
-            secret: Secret(SECRET.to_owned()),
-            created_ms: 0,
-        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let key_file = folder.path().join("cluster.keys");
+        std::fs::write(&key_file, KeyRing::fresh_file("1").as_str()).expect("written");
+        let ring = KeyRing::load(&key_file).expect("a ring");
         client
-            .bootstrap(layout.cluster, layout, account, 2)
+            .bootstrap(layout.cluster, layout, identities(&ring), 2)
             .await
             .expect("a fresh cluster");
 
@@ -125,6 +164,7 @@ impl Store {
             listen: any_port,
             admin_listen: any_port,
             metadata: vec![metadata],
+            key_file,
             region: REGION.to_owned(),
             base_domains: Vec::new(),
             fault_file: None,
@@ -150,6 +190,7 @@ impl Store {
             nodes,
             stop: Some(stop),
             stopped,
+            _folder: folder,
         }
     }
 

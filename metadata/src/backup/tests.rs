@@ -15,7 +15,7 @@ use crate::command::{Command, DeleteObject, KeyCommand, Proposal};
 use crate::id::{BlobId, ClusterId, RequestId, UploadId};
 use crate::query::{Answer, KeyQuery, ListRequest, Query};
 use crate::record::{BlobRef, ChangeKind, Content, KeyRange};
-use crate::testing::{START_MS, account, blob, inline, layout, part, put, upload};
+use crate::testing::{START_MS, blob, inline, layout, part, put, tenant, upload};
 use crate::wire::{EXPORT_PATH, ExportRequest, QUERY_PATH, QueryRequest, Refusal};
 use crate::{MemoryReplica, MetadataService, Replica, contract};
 
@@ -43,7 +43,12 @@ impl Cluster {
 
     async fn bootstrap(&self, id: u128) {
         self.client
-            .bootstrap(ClusterId::from_u128(id), layout(1), account("root"), GROUPS)
+            .bootstrap(
+                ClusterId::from_u128(id),
+                layout(1),
+                vec![tenant("root")],
+                GROUPS,
+            )
             .await
             .unwrap();
     }
@@ -164,7 +169,7 @@ async fn what_was_exported_comes_back() {
     assert_eq!(summary.buckets, BUCKETS as u64);
     assert_eq!(summary.objects, 3 * BUCKETS as u64);
     assert_eq!(summary.uploads, BUCKETS as u64);
-    assert_eq!(summary.accounts, 1);
+    assert_eq!(summary.identities, 1);
 
     let unknown = Cluster::new();
     let fresh = Cluster::bootstrapped().await;

@@ -25,7 +25,7 @@ pub struct Summary {
     /// Uploads in progress.
     pub uploads: u64,
     /// Accounts' keys.
-    pub accounts: u64,
+    pub identities: u64,
     /// Records of all kinds.
     pub records: u64,
     /// Names the backup.
@@ -44,7 +44,7 @@ pub fn verify(file: impl Read) -> Result<Summary, BackupError> {
         objects: 0,
         object_bytes: 0,
         uploads: 0,
-        accounts: 0,
+        identities: 0,
         records: 0,
         id: RestoreId([0; 32]),
     };
@@ -89,7 +89,7 @@ impl Summary {
             }
             Family::Bucket => self.buckets += 1,
             Family::Upload => self.uploads += 1,
-            Family::Account => self.accounts += 1,
+            Family::Identity => self.identities += 1,
             Family::Cluster => {
                 let cluster: ClusterRecord = decode(key, value)?;
                 return Ok(cluster.cluster == self.head.cluster

@@ -7,6 +7,7 @@ mod background;
 mod backup;
 mod buckets;
 mod call;
+mod identities;
 mod layout_watch;
 mod objects;
 mod recovery;
@@ -26,8 +27,8 @@ pub use layout_watch::LayoutWatch;
 pub use objects::Completed;
 pub use recovery::{BucketFate, Recovered};
 
-use crate::limits::{ACCOUNT_TTL_MS, BUCKET_TTL_MS, CACHED_ACCOUNTS, CACHED_BUCKETS};
-use crate::record::{Account, Bucket};
+use crate::limits::{BUCKET_TTL_MS, CACHED_BUCKETS};
+use crate::record::Bucket;
 use call::Calls;
 
 /// A client of a cluster's metadata. Cheap to clone; clones share connections and caches.
@@ -41,8 +42,6 @@ struct Inner {
     /// By name. Every use of a bucket is checked by its key group, so an outdated entry can only
     /// be refused, never do harm.
     buckets: Cache<String, Arc<Bucket>>,
-    /// By access key.
-    accounts: Cache<String, Arc<Account>>,
 }
 
 impl Client {
@@ -58,10 +57,6 @@ impl Client {
             buckets: Cache::builder()
                 .max_capacity(CACHED_BUCKETS)
                 .time_to_live(Duration::from_millis(BUCKET_TTL_MS))
-                .build(),
-            accounts: Cache::builder()
-                .max_capacity(CACHED_ACCOUNTS)
-                .time_to_live(Duration::from_millis(ACCOUNT_TTL_MS))
                 .build(),
         };
         Self {

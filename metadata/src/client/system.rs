@@ -1,6 +1,4 @@
-//! The cluster as a whole, and its accounts.
-
-use std::sync::Arc;
+//! The cluster as a whole.
 
 use riquet_cluster::layout::Layout;
 
@@ -9,13 +7,14 @@ use crate::command::{SystemCommand, SystemOutcome};
 use crate::error::Error;
 use crate::id::{ClusterId, GroupId};
 use crate::query::{ClusterState, SystemAnswer, SystemQuery};
-use crate::record::Account;
+use crate::record::Identity;
 use crate::voters::{PromoteAnswer, PromoteRequest, VoterChange, VoterStatus, VotersAnswer};
 
 const ODD: Error = Error::Protocol("an answer to another question");
 
 impl Client {
-    /// Makes the cluster, unless it exists under this id.
+    /// Makes the cluster, unless it exists under this id. `identities` may use it at first; each comes
+    /// after what it needs.
     ///
     /// # Errors
     /// [`Error::OtherCluster`] when it exists under another.
@@ -23,13 +22,13 @@ impl Client {
         &self,
         cluster: ClusterId,
         layout: Layout,
-        root: Account,
+        identities: Vec<Identity>,
         key_groups: u32,
     ) -> Result<(), Error> {
         let command = SystemCommand::Bootstrap {
             cluster,
             layout: Box::new(layout),
-            root,
+            identities,
             key_groups,
         };
         match self.inner.calls.propose_system(command).await? {
@@ -104,88 +103,6 @@ impl Client {
         match self.inner.calls.propose_system(command).await? {
             SystemOutcome::LayoutStored => Ok(()),
             SystemOutcome::LayoutConflict { current } => Err(Error::LayoutConflict { current }),
-            _ => Err(ODD),
-        }
-    }
-
-    /// The account of an access key, up to [`crate::limits::ACCOUNT_TTL_MS`] old. That a key is
-    /// unknown is never cached.
-    ///
-    /// # Errors
-    /// When no voter answers.
-    pub async fn account(&self, access_key: &str) -> Result<Option<Arc<Account>>, Error> {
-        if let Some(account) = self.inner.accounts.get(access_key).await {
-            return Ok(Some(account));
-        }
-        let access_key = access_key.to_owned();
-        let query = SystemQuery::Account {
-            access_key: access_key.clone(),
-        };
-        match self.inner.calls.query_system(query).await? {
-            SystemAnswer::Account(None) => Ok(None),
-            SystemAnswer::Account(Some(account)) => {
-                let account = Arc::new(account);
-                self.inner
-                    .accounts
-                    .insert(access_key, account.clone())
-                    .await;
-                Ok(Some(account))
-            }
-            _ => Err(ODD),
-        }
-    }
-
-    /// Makes or replaces the account of its access key.
-    ///
-    /// # Errors
-    /// When no voter answers.
-    pub async fn put_account(&self, account: Account) -> Result<(), Error> {
-        let access_key = account.access_key.clone();
-        let outcome = self
-            .inner
-            .calls
-            .propose_system(SystemCommand::PutAccount { account })
-            .await;
-        self.inner.accounts.invalidate(&access_key).await;
-        match outcome? {
-            SystemOutcome::AccountStored => Ok(()),
-            _ => Err(ODD),
-        }
-    }
-
-    /// Removes an access key. Other clients may go on accepting it for
-    /// [`crate::limits::ACCOUNT_TTL_MS`].
-    ///
-    /// # Errors
-    /// When no voter answers.
-    pub async fn delete_account(&self, access_key: &str) -> Result<(), Error> {
-        let command = SystemCommand::DeleteAccount {
-            access_key: access_key.to_owned(),
-        };
-        let outcome = self.inner.calls.propose_system(command).await;
-        self.inner.accounts.invalidate(access_key).await;
-        match outcome? {
-            SystemOutcome::AccountDeleted => Ok(()),
-            _ => Err(ODD),
-        }
-    }
-
-    /// A page of accounts after an access key, and whether there are more.
-    ///
-    /// # Errors
-    /// When no voter answers.
-    pub async fn accounts(
-        &self,
-        after: Option<String>,
-        max: u32,
-    ) -> Result<(Vec<Account>, bool), Error> {
-        match self
-            .inner
-            .calls
-            .query_system(SystemQuery::Accounts { after, max })
-            .await?
-        {
-            SystemAnswer::Accounts { accounts, more } => Ok((accounts, more)),
             _ => Err(ODD),
         }
     }

@@ -10,7 +10,7 @@ use riquet_cluster::transport::Transport;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::testing::{account, layout};
+use crate::testing::{layout, tenant};
 use crate::{Error, MemoryReplica, MetadataService, contract};
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn over_http_it_works_the_same() {
     let client = Client::new(Transport::tcp(), vec![closed.to_string(), voter]);
     let cluster = crate::id::ClusterId::from_u128(1);
     client
-        .bootstrap(cluster, layout(1), account("a"), 1)
+        .bootstrap(cluster, layout(1), vec![tenant("a")], 1)
         .await
         .unwrap();
     let bucket = contract::new_bucket(&client, "b").await;
@@ -64,9 +64,12 @@ async fn what_is_there_is_never_recovered() {
     let caller = LocalCaller::new(MetadataService::new(replica));
     let client = Client::with_caller(Arc::new(caller), vec!["a".to_owned()]);
     let cluster = ClusterId::from_u128(1);
-    let made = client.bootstrap(cluster, layout(1), account("a"), 2).await;
+    let made = client
+        .bootstrap(cluster, layout(1), vec![tenant("a")], 2)
+        .await;
     made.unwrap();
     let recover = |id, name: &str| RecoverBucket {
+        tenant: String::new(),
         id: BucketId(id),
         name: name.to_owned(),
         owner: "a".to_owned(),
@@ -160,8 +163,9 @@ async fn a_clock_that_is_off_is_refused() {
         proposal: Proposal {
             request: crate::clock::fresh_request(),
             timestamp_ms: crate::clock::now_ms() - crate::limits::CLOCK_SKEW_MS - 1,
-            command: Command::System(SystemCommand::DeleteAccount {
-                access_key: String::new(),
+            command: Command::System(SystemCommand::EndChange {
+                bucket: crate::BucketId(1),
+                change: crate::id::ChangeId::default(),
             }),
         },
     };

@@ -10,7 +10,7 @@ pub struct NewBucket {
     /// Its name, already checked.
     #[n(0)]
     pub name: String,
-    /// User id of the owner.
+    /// Canonical id of the owner.
     #[n(1)]
     pub owner: String,
     /// Its region.
@@ -19,6 +19,23 @@ pub struct NewBucket {
     /// Whether versions can be locked; they are kept, then.
     #[n(3)]
     pub has_locks: bool,
+    /// Id of the tenant that it belongs to.
+    #[n(4)]
+    pub tenant: String,
+    /// The documents that it has from the beginning, one of a kind.
+    #[n(5)]
+    pub documents: Vec<NewDocument>,
+}
+
+/// A document that a bucket is made with.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NewDocument {
+    /// Which.
+    #[n(0)]
+    pub kind: DocumentKind,
+    /// The document.
+    #[n(1)]
+    pub document: Document,
 }
 
 impl NewBucket {
@@ -29,6 +46,8 @@ impl NewBucket {
             owner: owner.to_owned(),
             region: region.to_owned(),
             has_locks: false,
+            tenant: String::new(),
+            documents: Vec::new(),
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct RecoverBucket {
     /// Its name from now on, already checked.
     #[n(1)]
     pub name: String,
-    /// User id of the owner from now on.
+    /// Canonical id of the owner from now on.
     #[n(2)]
     pub owner: String,
     /// Its region.
@@ -23,6 +23,9 @@ pub struct RecoverBucket {
     /// Not later than the first of its objects, ms since 1970.
     #[n(4)]
     pub created_ms: u64,
+    /// Id of the tenant that it belongs to from now on.
+    #[n(5)]
+    pub tenant: String,
 }
 
 /// Opens a tablet in the group that the bucket's map names. Changes nothing where the group has, or

@@ -3,7 +3,7 @@
 use super::Batch;
 use super::changes::bucket_of;
 use super::recovery::first_group;
-use crate::command::{BucketChange, NewBucket, SystemOutcome};
+use crate::command::{BucketChange, NewBucket, NewDocument, SystemOutcome};
 use crate::id::{BucketId, ChangeId, ObjectKey};
 use crate::keys::{self, end_of};
 use crate::record::{Bucket, Document, DocumentKind, TabletPlace, Versioning};
@@ -13,7 +13,7 @@ use crate::store::{StoreError, scan};
 const DOCUMENTS_MAX: usize = 256;
 
 impl NewBucket {
-    /// The bucket as it begins: one tablet, no documents.
+    /// The bucket as it begins: one tablet, no documents yet.
     pub(super) fn made(&self, id: BucketId, created_ms: u64, key_groups: u32) -> Bucket {
         Bucket {
             id,
@@ -32,6 +32,7 @@ impl NewBucket {
             },
             has_locks: self.has_locks,
             documents: Vec::new(),
+            tenant: self.tenant.clone(),
         }
     }
 }
@@ -47,7 +48,10 @@ impl Batch<'_> {
         }
         self.header.last_bucket += 1;
         let id = BucketId(self.header.last_bucket);
-        let bucket = new.made(id, self.header.clock_ms, key_groups);
+        let mut bucket = new.made(id, self.header.clock_ms, key_groups);
+        for NewDocument { kind, document } in &new.documents {
+            self.put_document(&mut bucket, *kind, Some(document));
+        }
         self.put_bucket(&bucket);
         Ok(SystemOutcome::BucketCreated { bucket })
     }

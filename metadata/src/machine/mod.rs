@@ -8,6 +8,7 @@ mod blobs;
 mod buckets;
 mod changes;
 mod dedup;
+mod identities;
 mod objects;
 mod recovery;
 mod restore;
@@ -18,6 +19,7 @@ mod uploads;
 mod versions;
 
 pub(crate) use changes::bucket_of;
+pub(crate) use identities::{identity_known_as, identity_named, key_holder, principal};
 pub(crate) use restore::{check_record, restore_state};
 pub(crate) use system::ClusterRecord;
 pub(crate) use tablets::tablet_of;

@@ -25,7 +25,8 @@ impl Batch<'_> {
         }
         self.header.last_bucket = self.header.last_bucket.max(id.0);
         let created_ms = recover.created_ms.min(self.header.clock_ms);
-        let new = NewBucket::named(&recover.name, &recover.owner, &recover.region);
+        let mut new = NewBucket::named(&recover.name, &recover.owner, &recover.region);
+        new.tenant.clone_from(&recover.tenant);
         let bucket = new.made(id, created_ms, key_groups);
         self.put_bucket(&bucket);
         Ok(SystemOutcome::BucketCreated { bucket })

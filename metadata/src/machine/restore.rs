@@ -17,8 +17,8 @@ use crate::keys::{self, Family};
 use crate::limits::{PASSED_BUCKETS, SWEEP_RECORDS};
 use crate::query::RestoreState;
 use crate::record::{
-    Account, BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Document, Garbage,
-    ObjectBody, ObjectHead, Part, RemovalRecord, Tablet, Tombstone, Upload,
+    BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Document, Garbage, IdentityName,
+    ObjectBody, ObjectHead, Part, RemovalRecord, StoredIdentity, Tablet, Tombstone, Upload,
 };
 use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 
@@ -55,7 +55,8 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Garbage => key.len() == 25,
         Family::Debt => keys::parse_debt(key).is_some(),
         Family::Removal => keys::parse_removal(key).is_some(),
-        Family::Bucket | Family::OwnedBucket | Family::Account => key.len() > 1,
+        Family::Bucket | Family::OwnedBucket => key.len() > 1,
+        Family::Identity | Family::IdentityAlias => key.len() > 2,
         Family::Document => key.len() == 10,
     };
     if !key_fits {
@@ -80,7 +81,8 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::OutcomeOrder => reads::<Remembered>(key, value)?,
         Family::Bucket => reads::<Bucket>(key, value)?,
         Family::BucketName | Family::OwnedBucket => {}
-        Family::Account => reads::<Account>(key, value)?,
+        Family::Identity => reads::<StoredIdentity>(key, value)?,
+        Family::IdentityAlias => reads::<IdentityName>(key, value)?,
         Family::Cluster => reads::<ClusterRecord>(key, value)?,
         Family::Change => reads::<Change>(key, value)?,
         Family::Document => reads::<Document>(key, value)?,

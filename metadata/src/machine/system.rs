@@ -1,14 +1,14 @@
-//! The control group: the cluster's id and layout, accounts, and what becomes of its commands.
+//! The control group: the cluster's id and layout, and what becomes of its commands.
 
 use minicbor::{Decode, Encode};
 use riquet_cluster::layout::Layout;
 
 use super::Batch;
 use crate::codec::Record;
-use crate::command::{SystemCommand, SystemOutcome};
+use crate::command::{IdentityChange, SystemCommand, SystemOutcome};
 use crate::id::ClusterId;
 use crate::keys;
-use crate::record::Account;
+use crate::record::Identity;
 use crate::store::StoreError;
 
 /// What bootstrap fixes, and the layout.
@@ -35,13 +35,13 @@ impl Batch<'_> {
         if let SystemCommand::Bootstrap {
             cluster,
             layout,
-            root,
+            identities,
             key_groups,
         } = command
         {
             return Ok(match present {
                 None => {
-                    self.bootstrap(*cluster, layout, root, *key_groups);
+                    self.bootstrap(*cluster, layout, identities, *key_groups)?;
                     SystemOutcome::Bootstrapped
                 }
                 Some(present) if present.cluster == *cluster => SystemOutcome::Bootstrapped,
@@ -56,13 +56,8 @@ impl Batch<'_> {
         match command {
             SystemCommand::Bootstrap { .. } => unreachable!("answered above"),
             SystemCommand::PutLayout { layout } => Ok(self.put_layout(present, layout)),
-            SystemCommand::PutAccount { account } => {
-                self.state.put(keys::account(&account.access_key), account);
-                Ok(SystemOutcome::AccountStored)
-            }
-            SystemCommand::DeleteAccount { access_key } => {
-                self.state.delete(keys::account(access_key));
-                Ok(SystemOutcome::AccountDeleted)
+            SystemCommand::ChangeIdentity(change) => {
+                Ok(SystemOutcome::Identity(self.change_identity(change)?))
             }
             SystemCommand::CreateBucket(new) => self.create_bucket(present.key_groups, new),
             SystemCommand::ConfigureBucket { bucket, change } => {
@@ -80,14 +75,24 @@ impl Batch<'_> {
         }
     }
 
-    fn bootstrap(&mut self, cluster: ClusterId, layout: &Layout, root: &Account, key_groups: u32) {
+    fn bootstrap(
+        &mut self,
+        cluster: ClusterId,
+        layout: &Layout,
+        identities: &[Identity],
+        key_groups: u32,
+    ) -> Result<(), StoreError> {
         let record = ClusterRecord {
             cluster,
             key_groups: key_groups.max(1),
             layout: layout.clone(),
         };
         self.state.put(keys::cluster(), &record);
-        self.state.put(keys::account(&root.access_key), root);
+        for identity in identities {
+            // One that doesn't fit the others is left out: whoever bootstraps looks.
+            self.change_identity(&IdentityChange::Create(Box::new(identity.clone())))?;
+        }
+        Ok(())
     }
 
     fn put_layout(&mut self, present: ClusterRecord, layout: &Layout) -> SystemOutcome {

@@ -34,7 +34,7 @@ use crate::id::{ClusterId, GroupId, ObjectKey};
 use crate::query::{Answer, Query};
 use crate::record::Bucket;
 use crate::rocks::Shared;
-use crate::testing::{account, etag, inline, layout, proposal, put};
+use crate::testing::{etag, inline, layout, proposal, put, tenant};
 use crate::voters::{LogPosition, PromoteAnswer, PromoteRequest, VoterChange, VotersAnswer};
 use crate::{MetadataService, RecordBlocks, Replica, ReplicaError};
 
@@ -314,7 +314,12 @@ impl Cluster {
     async fn bucket(&self, client: &Client) -> Arc<Bucket> {
         let groups = contract::KEY_GROUPS;
         client
-            .bootstrap(ClusterId::from_u128(1), layout(1), account("a"), groups)
+            .bootstrap(
+                ClusterId::from_u128(1),
+                layout(1),
+                vec![tenant("a")],
+                groups,
+            )
             .await
             .unwrap();
         contract::new_bucket(client, "bucket").await

@@ -9,14 +9,15 @@ use crate::id::{BucketId, GroupId, ObjectKey, UploadId};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{PAGE_ITEMS, PARTS};
 use crate::machine::{
-    ClusterRecord, bucket_of, newest_version, read_header, restore_state, tablet_of, version_named,
+    ClusterRecord, bucket_of, identity_known_as, identity_named, key_holder, newest_version,
+    principal, read_header, restore_state, tablet_of, version_named,
 };
 use crate::query::{
     Answer, ClusterState, KeyAnswer, KeyQuery, PartPage, Query, SystemAnswer, SystemQuery,
 };
 use crate::record::{
-    Account, BlobRecord, Change, Content, ObjectBody, ObjectVersion, Tablet, TabletState, Upload,
-    VersionName,
+    BlobRecord, Change, Content, IdentityKind, IdentityName, ObjectBody, ObjectVersion,
+    StoredIdentity, Tablet, TabletState, Upload, VersionName,
 };
 use crate::store::{Reader, StoreError, decode, get, scan};
 
@@ -53,10 +54,24 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
             after,
             max,
         } => buckets(view, owner.as_deref(), prefix, after.as_deref(), page(*max))?,
-        SystemQuery::Account { access_key } => {
-            SystemAnswer::Account(get(view, &keys::account(access_key))?)
+        SystemQuery::KeyHolder { key } => {
+            SystemAnswer::KeyHolder(key_holder(view, key)?.map(Box::new))
         }
-        SystemQuery::Accounts { after, max } => accounts(view, after.as_deref(), page(*max))?,
+        SystemQuery::Identities {
+            kind,
+            tenant,
+            after,
+            max,
+        } => identities(view, *kind, tenant, after.as_deref(), page(*max))?,
+        SystemQuery::Identity { name } => {
+            SystemAnswer::Identity(identity_named(view, name)?.map(Box::new))
+        }
+        SystemQuery::IdentityKnownAs { alias } => {
+            SystemAnswer::Identity(identity_known_as(view, alias)?.map(Box::new))
+        }
+        SystemQuery::Principal { name } => {
+            SystemAnswer::Principal(principal(view, name)?.map(Box::new))
+        }
         SystemQuery::Change { bucket } => {
             SystemAnswer::Change(get(view, &keys::change(*bucket))?.map(Box::new))
         }
@@ -117,21 +132,29 @@ fn buckets(
     Ok(SystemAnswer::Buckets { buckets, more })
 }
 
-fn accounts(
+fn identities(
     view: &dyn Reader,
+    kind: IdentityKind,
+    tenant: &str,
     after: Option<&str>,
     max: usize,
 ) -> Result<SystemAnswer, StoreError> {
-    let family = keys::family(Family::Account);
-    let from = after.map_or_else(|| family.clone(), |after| following(keys::account(after)));
-    let found = scan(view, &from, &end_of(&family), max + 1)?;
+    let all = keys::identities(kind, tenant);
+    let name = |after: &str| IdentityName {
+        kind,
+        tenant: tenant.to_owned(),
+        name: after.to_owned(),
+    };
+    let from = after.map_or_else(
+        || all.clone(),
+        |after| following(keys::identity(&name(after))),
+    );
+    let found = scan(view, &from, &end_of(&all), max + 1)?;
     let more = found.len() > max;
-    let accounts = found
-        .iter()
-        .take(max)
-        .map(|(key, value)| decode::<Account>(key, value));
-    Ok(SystemAnswer::Accounts {
-        accounts: accounts.collect::<Result<_, _>>()?,
+    let identities = found.iter().take(max);
+    let identities = identities.map(|(key, value)| decode::<StoredIdentity>(key, value));
+    Ok(SystemAnswer::Identities {
+        identities: identities.collect::<Result<_, _>>()?,
         more,
     })
 }

@@ -195,7 +195,7 @@ mod tests {
     use crate::client::LocalCaller;
     use crate::query::ListRequest;
     use crate::record::ChangeKind;
-    use crate::testing::{account, inline, layout, put};
+    use crate::testing::{inline, layout, put, tenant};
     use crate::{MemoryReplica, MetadataService, contract};
 
     /// A change whose driver died is ended without anybody's help.
@@ -206,7 +206,7 @@ mod tests {
         let client = Client::with_caller(caller, vec!["here".to_owned()]);
         let cluster = crate::id::ClusterId::from_u128(1);
         client
-            .bootstrap(cluster, layout(1), account("a"), 2)
+            .bootstrap(cluster, layout(1), vec![tenant("a")], 2)
             .await
             .unwrap();
         let bucket = contract::new_bucket(&client, "b").await;
@@ -243,7 +243,7 @@ mod tests {
             .bootstrap(
                 crate::id::ClusterId::from_u128(1),
                 layout(1),
-                account("a"),
+                vec![tenant("a")],
                 GROUPS,
             )
             .await

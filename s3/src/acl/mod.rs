@@ -19,13 +19,15 @@ pub use access::{Caller, Permissions};
 pub use canned::CannedAcl;
 pub use request::{Accounts, RequestedAcl, RequestedGrant, RequestedGrantee};
 
+use serde::{Deserialize, Serialize};
+
 use crate::response::Owner;
 
 /// The most grants of a list, as in AWS's schema.
 pub const GRANTS_MAX: usize = 100;
 
 /// The list of a bucket or an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acl {
     /// Whose bucket or object it is. May always read and write the list.
     pub owner: Owner,
@@ -34,7 +36,7 @@ pub struct Acl {
 }
 
 /// One permission for one grantee.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// Who may.
     pub grantee: Grantee,
@@ -43,7 +45,7 @@ pub struct Grant {
 }
 
 /// Who is granted something.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grantee {
     /// An account.
     Account(Owner),
@@ -52,7 +54,7 @@ pub enum Grantee {
 }
 
 /// A group that AWS defines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Group {
     /// Everybody, signed in or not.
     AllUsers,
@@ -89,7 +91,7 @@ impl Group {
 }
 
 /// What can be granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Permission {
     /// List a bucket, read an object.
     Read,

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use http::request::Parts;
 use sha2::{Digest as _, Sha256};
 
 use super::canonical::canonical_request;
 use super::claim::{ALGORITHM, Authentication, Claim};
-use super::payload_kind::PayloadKind;
+use super::payload_kind::{HEADER as PAYLOAD_HEADER, PayloadKind};
 use super::signing::{ChunkSigner, SigningKey, signatures_match};
 use super::timestamp::format_extended;
 use crate::error::{Error, ErrorCode};
@@ -25,6 +26,27 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// What a request that nobody signed says of its body.
+    ///
+    /// # Errors
+    /// `InvalidArgument`; `AccessDenied` for a stream whose chunks are said to be signed.
+    pub fn unsigned(headers: &HeaderMap) -> Result<Self, Error> {
+        let payload = match headers.get(PAYLOAD_HEADER) {
+            None => PayloadKind::Unsigned,
+            Some(value) => PayloadKind::parse(value.to_str().unwrap_or_default())?,
+        };
+        match payload {
+            PayloadKind::StreamingSigned | PayloadKind::StreamingSignedTrailer => {
+                Err(ErrorCode::AccessDenied.into())
+            }
+            payload => Ok(Self {
+                payload,
+                signer: None,
+                access_key_id: String::new(),
+            }),
+        }
+    }
+
     /// How the body is framed and protected.
     #[must_use]
     pub const fn payload(&self) -> PayloadKind {

@@ -162,9 +162,12 @@ impl Route {
             OperationName::PutObject | OperationName::UploadPart => BodyKind::Stream,
             OperationName::CreateBucket => document(CREATE_BUCKET_BYTES_MAX),
             OperationName::DeleteObjects => document(DELETE_OBJECTS_BYTES_MAX),
-            OperationName::PutBucketCors
+            OperationName::PutBucketAcl
+            | OperationName::PutBucketCors
+            | OperationName::PutBucketPolicy
             | OperationName::PutBucketTagging
             | OperationName::PutBucketVersioning
+            | OperationName::PutObjectAcl
             | OperationName::PutObjectLegalHold
             | OperationName::PutObjectLockConfiguration
             | OperationName::PutObjectRetention

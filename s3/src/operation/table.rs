@@ -127,7 +127,7 @@ operations! {
     DeleteBucketMetadataTableConfiguration DELETE Bucket ["metadataTable"] [] "s3:DeleteBucketMetadataTableConfiguration" NotImplemented;
     DeleteBucketMetricsConfiguration DELETE Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
     DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" NotImplemented;
-    DeleteBucketPolicy DELETE Bucket ["policy"] [] "s3:DeleteBucketPolicy" NotImplemented;
+    DeleteBucketPolicy DELETE Bucket ["policy"] [] "s3:DeleteBucketPolicy" Implemented;
     DeleteBucketReplication DELETE Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
     DeleteBucketTagging DELETE Bucket ["tagging"] [] "s3:PutBucketTagging" Implemented;
     DeleteBucketWebsite DELETE Bucket ["website"] [] "s3:DeleteBucketWebsite" NotImplemented;
@@ -153,8 +153,8 @@ operations! {
     GetBucketNotification GET Bucket ["notification"] [] "s3:GetBucketNotification" SameRequestAs("GetBucketNotificationConfiguration");
     GetBucketNotificationConfiguration GET Bucket ["notification"] [] "s3:GetBucketNotification" NotImplemented;
     GetBucketOwnershipControls GET Bucket ["ownershipControls"] [] "s3:GetBucketOwnershipControls" NotImplemented;
-    GetBucketPolicy GET Bucket ["policy"] [] "s3:GetBucketPolicy" NotImplemented;
-    GetBucketPolicyStatus GET Bucket ["policyStatus"] [] "s3:GetBucketPolicyStatus" NotImplemented;
+    GetBucketPolicy GET Bucket ["policy"] [] "s3:GetBucketPolicy" Implemented;
+    GetBucketPolicyStatus GET Bucket ["policyStatus"] [] "s3:GetBucketPolicyStatus" Implemented;
     GetBucketReplication GET Bucket ["replication"] [] "s3:GetReplicationConfiguration" NotImplemented;
     GetBucketRequestPayment GET Bucket ["requestPayment"] [] "s3:GetBucketRequestPayment" NotImplemented;
     GetBucketTagging GET Bucket ["tagging"] [] "s3:GetBucketTagging" Implemented;
@@ -185,7 +185,7 @@ operations! {
     PostObject POST Bucket [] [] "s3:PutObject" NotImplemented;
     PutBucketAbac PUT Bucket ["abac"] [] "s3:PutBucketAbac" NotImplemented;
     PutBucketAccelerateConfiguration PUT Bucket ["accelerate"] [] "s3:PutAccelerateConfiguration" NotImplemented;
-    PutBucketAcl PUT Bucket ["acl"] [] "s3:PutBucketAcl" NotImplemented;
+    PutBucketAcl PUT Bucket ["acl"] [] "s3:PutBucketAcl" Implemented;
     PutBucketAnalyticsConfiguration PUT Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
     PutBucketCors PUT Bucket ["cors"] [] "s3:PutBucketCORS" Implemented;
     PutBucketEncryption PUT Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
@@ -198,14 +198,14 @@ operations! {
     PutBucketNotification PUT Bucket ["notification"] [] "s3:PutBucketNotification" SameRequestAs("PutBucketNotificationConfiguration");
     PutBucketNotificationConfiguration PUT Bucket ["notification"] [] "s3:PutBucketNotification" NotImplemented;
     PutBucketOwnershipControls PUT Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" NotImplemented;
-    PutBucketPolicy PUT Bucket ["policy"] [] "s3:PutBucketPolicy" NotImplemented;
+    PutBucketPolicy PUT Bucket ["policy"] [] "s3:PutBucketPolicy" Implemented;
     PutBucketReplication PUT Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
     PutBucketRequestPayment PUT Bucket ["requestPayment"] [] "s3:PutBucketRequestPayment" NotImplemented;
     PutBucketTagging PUT Bucket ["tagging"] [] "s3:PutBucketTagging" Implemented;
     PutBucketVersioning PUT Bucket ["versioning"] [] "s3:PutBucketVersioning" Implemented;
     PutBucketWebsite PUT Bucket ["website"] [] "s3:PutBucketWebsite" NotImplemented;
     PutObject PUT Object [] [] "s3:PutObject" Implemented;
-    PutObjectAcl PUT Object ["acl"] [] "s3:PutObjectAcl" NotImplemented;
+    PutObjectAcl PUT Object ["acl"] [] "s3:PutObjectAcl" Implemented;
     PutObjectLegalHold PUT Object ["legal-hold"] [] "s3:PutObjectLegalHold" Implemented;
     PutObjectLockConfiguration PUT Bucket ["object-lock"] [] "s3:PutBucketObjectLockConfiguration" Implemented;
     PutObjectRetention PUT Object ["retention"] [] "s3:PutObjectRetention" Implemented;
@@ -233,10 +233,15 @@ impl OperationName {
                  </CompleteMultipartUpload>"
             }
             Self::DeleteObjects => "<Delete><Object><Key>k</Key></Object></Delete>",
+            Self::PutBucketAcl | Self::PutObjectAcl => {
+                "<AccessControlPolicy><Owner><ID>a</ID></Owner><AccessControlList/>\
+                 </AccessControlPolicy>"
+            }
             Self::PutBucketCors => {
                 "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET\
                  </AllowedMethod></CORSRule></CORSConfiguration>"
             }
+            Self::PutBucketPolicy => "{}",
             Self::PutBucketTagging | Self::PutObjectTagging => "<Tagging><TagSet/></Tagging>",
             Self::PutBucketVersioning => {
                 "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"

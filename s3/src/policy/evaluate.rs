@@ -3,7 +3,7 @@
 use super::Policy;
 use super::context::Context;
 use super::document::Effect;
-use super::principal::{Caller, Grantee};
+use super::principal::{Account, Caller, Grantee};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct Request<'a> {
     pub resource: &'a str,
     /// The account that owns the resource, known or (for a bucket yet to be made) to be. A policy
     /// may write it into the ARN of a bucket, which has none.
-    pub resource_account: &'a str,
+    pub resource_account: Account<'a>,
     /// The values of the condition keys.
     pub context: &'a Context,
 }
@@ -25,10 +25,10 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// The accounts that a policy may write into the resource's ARN beside the one in it. A
     /// resource of the caller's own account may be written without any.
-    pub(super) fn written_accounts(&self) -> [&'a str; 2] {
-        let is_own = self.caller.account() == Some(self.resource_account);
-        let short = if is_own { "" } else { self.resource_account };
-        [self.resource_account, short]
+    pub(super) fn written_accounts(&self) -> [&'a str; 3] {
+        let Account { id, name } = self.resource_account;
+        let is_own = self.caller.account().is_some_and(|own| own.id == id);
+        [id, name, if is_own { "" } else { id }]
     }
 }
 

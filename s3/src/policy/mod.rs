@@ -23,7 +23,7 @@ mod tests;
 
 pub use context::{Context, S3_CONDITION_KEYS};
 pub use evaluate::{Decision, Request, allowed_as, decide};
-pub use principal::{Caller, Grantee};
+pub use principal::{Account, Caller, Grantee};
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ pub enum PolicyKind<'a> {
         bucket: &'a BucketName,
         /// The account that owns it; its resources may be written with or without it
         /// (`arn:aws:s3::account:bucket`).
-        account: &'a str,
+        account: Account<'a>,
     },
     /// A user, group or role, inline or managed: names no principal.
     Identity,

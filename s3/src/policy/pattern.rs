@@ -7,6 +7,7 @@
 
 use super::context::Context;
 use super::flaw::Flaw;
+use super::principal::Account;
 
 /// Whether a document's texts can hold variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -345,7 +346,7 @@ impl ArnPattern {
     }
 
     /// Whether the bucket's part of the pattern matches this bucket. It can hold no variables.
-    pub(super) fn is_within_bucket(&self, bucket: &str, account: &str) -> bool {
+    pub(super) fn is_within_bucket(&self, bucket: &str, account: Account<'_>) -> bool {
         let Self::Parts(parts) = self else {
             return false;
         };
@@ -355,7 +356,7 @@ impl ArnPattern {
         is(1, "aws")
             && is(2, "s3")
             && is(3, "")
-            && (is(4, "") || is(4, account))
+            && (is(4, "") || is(4, account.id) || is(4, account.name))
             && name.matches(bucket, &empty) == Some(true)
     }
 }

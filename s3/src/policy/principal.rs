@@ -7,6 +7,28 @@ use super::pattern::Arn;
 /// The most bytes of an account's, user's or provider's name in a policy.
 const NAME_BYTES_MAX: usize = 2048;
 
+/// An account, and the other name that policies may call it by: its tenant's, which is empty for
+/// the default tenant (`arn:aws:iam:::user/name`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its other name.
+    pub name: &'a str,
+}
+
+impl<'a> Account<'a> {
+    /// An account that has no other name.
+    #[must_use]
+    pub const fn plain(id: &'a str) -> Self {
+        Self { id, name: id }
+    }
+
+    fn is_called(self, text: &str) -> bool {
+        self.id == text || self.name == text
+    }
+}
+
 /// Who makes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller<'a> {
@@ -14,15 +36,15 @@ pub enum Caller<'a> {
     Anonymous,
     /// An account itself, by its root keys.
     Root {
-        /// The account's id.
-        account: &'a str,
+        /// The account.
+        account: Account<'a>,
         /// Its canonical id.
         canonical_id: &'a str,
     },
     /// A user of an account, or a federated user.
     User {
-        /// The account's id.
-        account: &'a str,
+        /// The account.
+        account: Account<'a>,
         /// The canonical id of the account (or of the user, where users have their own).
         canonical_id: &'a str,
         /// `arn:aws:iam::account:user/path/name`.
@@ -30,8 +52,8 @@ pub enum Caller<'a> {
     },
     /// A session of a role.
     Session {
-        /// The id of the role's account.
-        account: &'a str,
+        /// The role's account.
+        account: Account<'a>,
         /// The canonical id of the account.
         canonical_id: &'a str,
         /// `arn:aws:iam::account:role/path/name`.
@@ -54,7 +76,7 @@ pub enum Caller<'a> {
 impl<'a> Caller<'a> {
     /// The caller's account.
     #[must_use]
-    pub const fn account(self) -> Option<&'a str> {
+    pub const fn account(self) -> Option<Account<'a>> {
         match self {
             Self::Root { account, .. }
             | Self::User { account, .. }
@@ -212,21 +234,28 @@ impl Principal {
             (Self::Everyone, _) => (true, Grantee::Everyone),
             (Self::EveryAws, Caller::Federated { .. } | Caller::Service { .. }) => return None,
             (Self::EveryAws, _) => (true, Grantee::Everyone),
-            (Self::Account(id), _) => (caller.account() == Some(id), Grantee::Account),
+            (Self::Account(written), _) => {
+                let account = caller.account();
+                let is_it = account.is_some_and(|account| account.is_called(written));
+                (is_it, Grantee::Account)
+            }
             (Self::CanonicalId(id), _) => (caller.canonical_id() == Some(id), Grantee::Account),
-            (Self::Arn(name), Caller::User { arn, .. }) => (name == arn, Grantee::Identity),
+            (Self::Arn(name), Caller::User { account, arn, .. }) => {
+                (is_same_arn(name, arn, account), Grantee::Identity)
+            }
             (
                 Self::Arn(name),
                 Caller::Session {
+                    account,
                     role_arn,
                     session_arn,
                     ..
                 },
             ) => {
-                if name == session_arn {
+                if is_same_arn(name, session_arn, account) {
                     (true, Grantee::Session)
                 } else {
-                    (name == role_arn, Grantee::Identity)
+                    (is_same_arn(name, role_arn, account), Grantee::Identity)
                 }
             }
             (Self::Federated(name), Caller::Federated { provider }) => {
@@ -255,6 +284,20 @@ impl Principal {
     }
 }
 
+/// Whether a policy that writes one ARN means another, which is of `account`.
+fn is_same_arn(written: &str, meant: &str, account: Account<'_>) -> bool {
+    if written == meant {
+        return true;
+    }
+    let (Some(Arn(written)), Some(Arn(meant))) = (Arn::parse(written), Arn::parse(meant)) else {
+        return false;
+    };
+    let is_alike = |at: usize| written[at] == meant[at];
+    [1, 2, 3, 5].into_iter().all(is_alike)
+        && account.is_called(meant[4])
+        && account.is_called(written[4])
+}
+
 /// Names have no wildcards, which a `Principal` can't have but as a whole, and are visible ASCII.
 fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len())
@@ -273,16 +316,16 @@ mod tests {
     use crate::policy::document::{Entries, OneOrMany};
 
     const ROOT: Caller<'_> = Caller::Root {
-        account: "a1",
+        account: Account::plain("a1"),
         canonical_id: "c1",
     };
     const USER: Caller<'_> = Caller::User {
-        account: "a1",
+        account: Account::plain("a1"),
         canonical_id: "c1",
         arn: "arn:aws:iam::a1:user/p/u",
     };
     const SESSION: Caller<'_> = Caller::Session {
-        account: "a1",
+        account: Account::plain("a1"),
         canonical_id: "c1",
         role_arn: "arn:aws:iam::a1:role/r",
         session_arn: "arn:aws:sts::a1:assumed-role/r/s",

@@ -12,7 +12,7 @@ use super::*;
 static BUCKET: LazyLock<BucketName> = LazyLock::new(|| BucketName::parse("bucket").unwrap());
 
 const USER: Caller<'_> = Caller::User {
-    account: "a1",
+    account: Account::plain("a1"),
     canonical_id: "c1",
     arn: "arn:aws:iam::a1:user/ann",
 };
@@ -20,7 +20,7 @@ const USER: Caller<'_> = Caller::User {
 fn of_bucket() -> PolicyKind<'static> {
     PolicyKind::Bucket {
         bucket: &BUCKET,
-        account: "a1",
+        account: Account::plain("a1"),
     }
 }
 
@@ -81,7 +81,7 @@ fn request<'a>(caller: Caller<'a>, action: &'a str, resource: &'a str) -> Reques
         caller,
         action,
         resource,
-        resource_account: "a1",
+        resource_account: Account::plain("a1"),
         context: &CONTEXT,
     }
 }
@@ -173,7 +173,7 @@ fn buckets_may_be_written_with_their_owner_or_as_one_of_many() {
     let mut ask = request(USER, "iam:PutUserPolicy", "arn:aws:iam::a1:user/bob");
     assert_eq!(decide([&own], &ask), Decision::Allow);
     ask.resource = "arn:aws:iam::a2:user/bob";
-    ask.resource_account = "a2";
+    ask.resource_account = Account::plain("a2");
     assert_eq!(decide([&own], &ask), Decision::Silent);
 }
 
@@ -204,7 +204,7 @@ fn all_conditions_must_hold() {
 #[test]
 fn principals_name_more_or_less_closely() {
     let session = Caller::Session {
-        account: "a1",
+        account: Account::plain("a1"),
         canonical_id: "c1",
         role_arn: "arn:aws:iam::a1:role/r",
         session_arn: "arn:aws:sts::a1:assumed-role/r/s",

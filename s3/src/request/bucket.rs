@@ -1,6 +1,7 @@
 //! Inputs of the operations on buckets and on the account.
 
 use super::fields::Fields;
+use crate::acl::RequestedAcl;
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::BucketName;
 use crate::xml::read::Element;
@@ -42,6 +43,8 @@ pub struct CreateBucketInput {
     pub location: Option<String>,
     /// Whether its versions can be locked.
     pub object_lock: ObjectLockAtCreation,
+    /// Who may do what with it, where the client says.
+    pub acl: Option<RequestedAcl>,
 }
 
 /// Whether a new bucket's versions can be locked.
@@ -65,11 +68,13 @@ impl ObjectLockAtCreation {
 impl CreateBucketInput {
     pub(crate) fn parse(bucket: BucketName, fields: Fields<'_>, body: &[u8]) -> Result<Self> {
         let object_lock = ObjectLockAtCreation::parse(fields)?;
+        let acl = RequestedAcl::from_headers(fields.headers, fields.query)?;
         if body.is_empty() {
             return Ok(Self {
                 bucket,
                 location: None,
                 object_lock,
+                acl,
             });
         }
         let root = Element::parse(body, "CreateBucketConfiguration")?;
@@ -89,6 +94,7 @@ impl CreateBucketInput {
             bucket,
             location,
             object_lock,
+            acl,
         })
     }
 }

@@ -8,6 +8,7 @@ use super::lock::NewLock;
 use super::multipart::{UploadTarget, checksum_algorithm};
 use super::object::VersionId;
 use super::tagging::new_tags;
+use crate::acl::RequestedAcl;
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::conditions::{ReadConditions, WriteCondition};
 use crate::config::tagging::TagSet;
@@ -103,6 +104,8 @@ pub struct CopyObjectInput {
     pub tags: CopyTags,
     /// What the copy is to be kept by. A source's lock is not copied.
     pub lock: NewLock,
+    /// Who may do what with the copy, where the client says. A source's list is not copied.
+    pub acl: Option<RequestedAcl>,
     /// The copy's storage class.
     pub storage_class: StorageClass,
     /// The checksum the copy is to have, where the client wants another than the source's.
@@ -144,6 +147,7 @@ impl CopyObjectInput {
             metadata,
             tags,
             lock: NewLock::parse(fields)?,
+            acl: RequestedAcl::from_headers(fields.headers, fields.query)?,
             storage_class: storage_class.unwrap_or_default(),
             checksum_algorithm,
             condition: write_condition(fields)?,

@@ -1,6 +1,7 @@
 //! Typed inputs: a routed request is read once, here, into an [`Operation`]; nothing behind this
 //! looks at raw headers, queries or XML again.
 
+mod access;
 mod bucket;
 mod conditions;
 mod copy;
@@ -15,6 +16,7 @@ pub(crate) mod unsupported;
 
 use http::HeaderMap;
 
+pub use access::{PutBucketAclInput, PutBucketPolicyInput, PutObjectAclInput, SelfAccess};
 pub use bucket::{
     BUCKETS_PER_PAGE_MAX, BucketConfiguration, BucketInput, CreateBucketInput, ListBucketsInput,
     ObjectLockAtCreation,
@@ -139,6 +141,7 @@ operations! {
         |r| CreateMultipartUploadInput::parse(r.target(), r.fields).map(Box::new);
     DeleteBucket(BucketInput) = bucket_input;
     DeleteBucketCors(BucketInput) = bucket_input;
+    DeleteBucketPolicy(BucketInput) = bucket_input;
     DeleteBucketTagging(BucketInput) = bucket_input;
     DeleteObject(DeleteObjectInput) = |r| DeleteObjectInput::parse(r.target(), r.fields);
     DeleteObjects(DeleteObjectsInput) =
@@ -147,6 +150,8 @@ operations! {
     GetBucketAcl(BucketInput) = bucket_input;
     GetBucketCors(BucketInput) = bucket_input;
     GetBucketLocation(BucketInput) = bucket_input;
+    GetBucketPolicy(BucketInput) = bucket_input;
+    GetBucketPolicyStatus(BucketInput) = bucket_input;
     GetBucketTagging(BucketInput) = bucket_input;
     GetBucketVersioning(BucketInput) = bucket_input;
     GetObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
@@ -165,13 +170,19 @@ operations! {
     ListObjects(ListObjectsInput) = |r| ListObjectsInput::parse(r.bucket(), r.fields);
     ListObjectsV2(ListObjectsV2Input) = |r| ListObjectsV2Input::parse(r.bucket(), r.fields);
     ListParts(ListPartsInput) = |r| ListPartsInput::parse(r.target(), r.fields);
+    PutBucketAcl(PutBucketAclInput) =
+        |r| PutBucketAclInput::parse(r.bucket(), r.fields, r.body);
     PutBucketCors(BucketConfiguration<CorsConfiguration>) =
         |r| bucket_configuration(r, CorsConfiguration::parse);
+    PutBucketPolicy(PutBucketPolicyInput) =
+        |r| PutBucketPolicyInput::parse(r.bucket(), r.fields, r.body);
     PutBucketTagging(BucketConfiguration<TagSet>) =
         |r| bucket_configuration(r, |body| TagSet::parse(body, Tagged::Bucket));
     PutBucketVersioning(BucketConfiguration<VersioningStatus>) =
         |r| bucket_configuration(r, VersioningStatus::parse);
     PutObject(Box<PutObjectInput>) = |r| PutObjectInput::parse(r.target(), r.fields).map(Box::new);
+    PutObjectAcl(PutObjectAclInput) =
+        |r| PutObjectAclInput::parse(r.target(), r.fields, r.body);
     PutObjectLegalHold(PutObjectLegalHoldInput) =
         |r| PutObjectLegalHoldInput::parse(r.target(), r.fields, r.body);
     PutObjectLockConfiguration(BucketConfiguration<ObjectLockConfiguration>) =

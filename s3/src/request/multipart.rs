@@ -7,6 +7,7 @@ use super::headers::{ObjectHeaders, StorageClass};
 use super::lock::NewLock;
 use super::object::{PART_NUMBER_MAX, parse_part_number};
 use super::tagging::new_tags;
+use crate::acl::RequestedAcl;
 use crate::body::checksum::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::conditions::WriteCondition;
 use crate::config::tagging::TagSet;
@@ -31,6 +32,8 @@ pub struct CreateMultipartUploadInput {
     pub tags: TagSet,
     /// What the object is to be kept by.
     pub lock: NewLock,
+    /// Who may do what with the object, where the client says.
+    pub acl: Option<RequestedAcl>,
     /// The storage class.
     pub storage_class: StorageClass,
     /// The checksum the object is to have.
@@ -54,6 +57,7 @@ impl CreateMultipartUploadInput {
             headers: ObjectHeaders::parse(fields)?,
             tags: new_tags(fields)?,
             lock: NewLock::parse(fields)?,
+            acl: RequestedAcl::from_headers(fields.headers, fields.query)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
             checksum: MultipartChecksum::requested(fields)?,
         })

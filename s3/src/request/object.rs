@@ -8,6 +8,7 @@ use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
 use super::lock::{NewLock, governance};
 use super::tagging::new_tags;
+use crate::acl::RequestedAcl;
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::conditions::{ReadConditions, WriteCondition};
 use crate::config::object_lock::Governance;
@@ -103,6 +104,8 @@ pub struct PutObjectInput {
     pub lock: NewLock,
     /// The storage class.
     pub storage_class: StorageClass,
+    /// Who may do what with it, where the client says.
+    pub acl: Option<RequestedAcl>,
     /// What must hold of the object there is now.
     pub condition: WriteCondition,
 }
@@ -123,6 +126,7 @@ impl PutObjectInput {
             tags: new_tags(fields)?,
             lock: NewLock::parse(fields)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
+            acl: RequestedAcl::from_headers(fields.headers, fields.query)?,
             condition: write_condition(fields)?,
         })
     }

@@ -6,10 +6,9 @@ use crate::body::checksum::ChecksumAlgorithm;
 use crate::error::{Error, Result};
 
 /// Beginnings of header names that are refused whatever their value.
-const REFUSED_PREFIXES: [&str; 4] = [
+const REFUSED_PREFIXES: [&str; 3] = [
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
-    "x-amz-grant-",
     "x-amz-if-match-",
 ];
 
@@ -25,10 +24,8 @@ const REFUSED: [&str; 7] = [
 ];
 
 /// Headers that are accepted with the values that describe what the store does anyway.
-const ACCEPTED_VALUES: [(&str, &[&str]); 2] = [
-    ("x-amz-acl", &["private", "bucket-owner-full-control"]),
-    ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
-];
+const ACCEPTED_VALUES: [(&str, &[&str]); 1] =
+    [("x-amz-object-ownership", &["BucketOwnerEnforced"])];
 
 /// `x-amz-checksum-` headers that carry no digest.
 const CHECKSUM_SETTINGS: [&str; 3] = [
@@ -110,8 +107,6 @@ mod tests {
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-copy-source-server-side-encryption-customer-key", "k"),
-            ("x-amz-acl", "public-read"),
-            ("x-amz-grant-read", "id"),
             ("x-amz-website-redirect-location", "/x"),
             ("x-amz-checksum-sha512", "AAAA"),
         ] {

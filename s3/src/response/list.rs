@@ -1,5 +1,7 @@
 //! Answers of the listings of a bucket. Each repeats what was asked for, so each holds its input.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
@@ -29,6 +31,8 @@ pub struct ObjectEntry {
     pub storage_class: StorageClass,
     /// Its checksum, of which a listing shows the kind.
     pub checksum: Option<Checksum>,
+    /// Its owner.
+    pub owner: Arc<Owner>,
 }
 
 impl ObjectEntry {
@@ -66,18 +70,25 @@ fn write_common_prefixes(writer: &mut XmlWriter, list: &ListCommon, prefixes: &[
     }
 }
 
+/// Whether a listing of objects shows whose they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ShowsOwner {
+    Yes,
+    No,
+}
+
 fn write_contents(
     writer: &mut XmlWriter,
     list: &ListCommon,
     contents: &[ObjectEntry],
-    owner: Option<&Owner>,
+    shows_owner: ShowsOwner,
 ) {
     for entry in contents {
         writer.element("Contents", |writer| {
             writer.key("Key", &entry.key, list.encoding);
             entry.write(writer);
-            if let Some(owner) = owner {
-                writer.owner("Owner", owner);
+            if shows_owner == ShowsOwner::Yes {
+                writer.owner("Owner", &entry.owner);
             }
         });
     }
@@ -88,8 +99,6 @@ fn write_contents(
 pub struct ListObjectsOutput {
     /// What was asked for.
     pub input: ListObjectsInput,
-    /// The owner of every entry.
-    pub owner: Owner,
     /// The objects, in order of key.
     pub contents: Vec<ObjectEntry>,
     /// The common prefixes, in order.
@@ -115,7 +124,7 @@ impl ListObjectsOutput {
                 writer.key("NextMarker", marker_text(next), list.encoding);
             }
             write_common(writer, list, "MaxKeys", self.next.is_some());
-            write_contents(writer, list, &self.contents, Some(&self.owner));
+            write_contents(writer, list, &self.contents, ShowsOwner::Yes);
             write_common_prefixes(writer, list, &self.common_prefixes);
         }))
     }
@@ -133,8 +142,6 @@ fn marker_text(position: &ListPosition) -> &str {
 pub struct ListObjectsV2Output {
     /// What was asked for.
     pub input: ListObjectsV2Input,
-    /// The owner of every entry, shown where it was asked for.
-    pub owner: Owner,
     /// The objects, in order of key.
     pub contents: Vec<ObjectEntry>,
     /// The common prefixes, in order.
@@ -148,7 +155,10 @@ impl ListObjectsV2Output {
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
         let list = &self.input.list;
-        let owner = self.input.fetch_owner.then_some(&self.owner);
+        let shows_owner = match self.input.fetch_owner {
+            true => ShowsOwner::Yes,
+            false => ShowsOwner::No,
+        };
         xml::ok(XmlWriter::document("ListBucketResult", |writer| {
             writer.text("Name", list.bucket.as_str());
             if let Some(start_after) = &self.input.start_after {
@@ -162,7 +172,7 @@ impl ListObjectsV2Output {
             }
             writer.value("KeyCount", self.contents.len() + self.common_prefixes.len());
             write_common(writer, list, "MaxKeys", self.next.is_some());
-            write_contents(writer, list, &self.contents, owner);
+            write_contents(writer, list, &self.contents, shows_owner);
             write_common_prefixes(writer, list, &self.common_prefixes);
         }))
     }
@@ -175,6 +185,8 @@ pub struct VersionEntry {
     pub version_id: VersionId,
     /// Whether it is the newest of its key.
     pub is_latest: bool,
+    /// Its owner.
+    pub owner: Arc<Owner>,
     /// What it is.
     pub kind: VersionKind,
 }
@@ -194,7 +206,7 @@ pub enum VersionKind {
 }
 
 impl VersionEntry {
-    fn write(&self, writer: &mut XmlWriter, encoding: Option<EncodingType>, owner: &Owner) {
+    fn write(&self, writer: &mut XmlWriter, encoding: Option<EncodingType>) {
         let (element, key) = match &self.kind {
             VersionKind::Object(object) => ("Version", &object.key),
             VersionKind::DeleteMarker { key, .. } => ("DeleteMarker", key),
@@ -209,7 +221,7 @@ impl VersionEntry {
                     writer.text("LastModified", &to_iso8601(*last_modified));
                 }
             }
-            writer.owner("Owner", owner);
+            writer.owner("Owner", &self.owner);
         });
     }
 }
@@ -219,8 +231,6 @@ impl VersionEntry {
 pub struct ListObjectVersionsOutput {
     /// What was asked for.
     pub input: ListObjectVersionsInput,
-    /// The owner of every entry.
-    pub owner: Owner,
     /// The versions and delete markers, in order of key, the newest first.
     pub versions: Vec<VersionEntry>,
     /// The common prefixes, in order.
@@ -257,7 +267,7 @@ impl ListObjectVersionsOutput {
             }
             write_common(writer, list, "MaxKeys", self.next.is_some());
             for entry in &self.versions {
-                entry.write(writer, list.encoding, &self.owner);
+                entry.write(writer, list.encoding);
             }
             write_common_prefixes(writer, list, &self.common_prefixes);
         }))
@@ -354,11 +364,11 @@ mod tests {
         }
     }
 
-    fn owner() -> Owner {
-        Owner {
+    fn owner() -> Arc<Owner> {
+        Arc::new(Owner {
             id: "o1".to_owned(),
             display_name: "o".to_owned(),
-        }
+        })
     }
 
     fn entry() -> ObjectEntry {
@@ -369,6 +379,7 @@ mod tests {
             size_bytes: 7,
             storage_class: StorageClass::Standard,
             checksum: None,
+            owner: owner(),
         }
     }
 
@@ -386,7 +397,6 @@ mod tests {
                 continuation: None,
                 fetch_owner: true,
             },
-            owner: owner(),
             contents: vec![entry()],
             common_prefixes: vec!["p b/".to_owned()],
             next: Some(next.clone()),
@@ -416,7 +426,6 @@ mod tests {
                 list: common(None),
                 marker: None,
             },
-            owner: owner(),
             contents: vec![entry()],
             common_prefixes: vec![],
             next: None,
@@ -437,6 +446,7 @@ mod tests {
         let marker = VersionEntry {
             version_id: newer.clone(),
             is_latest: true,
+            owner: owner(),
             kind: VersionKind::DeleteMarker {
                 key: "p a".to_owned(),
                 last_modified: from_unix_ms(0),
@@ -445,6 +455,7 @@ mod tests {
         let object = VersionEntry {
             version_id: VersionId::Null,
             is_latest: false,
+            owner: owner(),
             kind: VersionKind::Object(entry()),
         };
         let output = ListObjectVersionsOutput {
@@ -453,7 +464,6 @@ mod tests {
                 key_marker: Some("p".to_owned()),
                 version_id_marker: Some(VersionId::Null),
             },
-            owner: owner(),
             versions: vec![marker, object],
             common_prefixes: vec![],
             next: Some(VersionPosition::AfterVersion("p a".to_owned(), newer)),
@@ -478,7 +488,7 @@ mod tests {
                 key_marker: None,
                 upload_id_marker: None,
             },
-            owner: owner(),
+            owner: (*owner()).clone(),
             uploads: vec![UploadEntry {
                 key: "p k".to_owned(),
                 upload_id: "u1".to_owned(),

@@ -7,12 +7,14 @@ pub mod error;
 mod list;
 mod multipart;
 mod object;
+mod policy;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{DATE, SERVER};
 use http::{HeaderValue, Response};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use acl::AclOutput;
 pub use bucket::{
@@ -32,11 +34,12 @@ pub use object::{
     GetObjectOutput, NoContent, NotModifiedOutput, ObjectInfo, ObjectTaggingOutput,
     PutObjectOutput, TaggingOutcome, delete_marker_met,
 };
+pub use policy::{BucketPolicyOutput, BucketPolicyStatus};
 
 use crate::time::to_http_date;
 
 /// An account, as answers show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The canonical id.
     pub id: String,

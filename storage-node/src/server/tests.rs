@@ -11,7 +11,6 @@ use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::transport::Transport;
 use riquet_metadata::raft::{RaftHost, RaftService, Voter};
-use riquet_metadata::record::{Account, Secret};
 use riquet_metadata::{Client, MetadataService};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -158,15 +157,8 @@ impl Running {
 
     async fn bootstrap(&self, epoch: u64) {
         let client = Client::new(Transport::tcp(), vec![self.address.clone()]);
-        let root = Account {
-            user_id: "root".into(),
-            display_name: "root".into(),
-            access_key: "key".into(),
-            secret: Secret("secret".into()),
-            created_ms: 0,
-        };
         client
-            .bootstrap(CLUSTER, layout(&self.address, epoch), root, 1)
+            .bootstrap(CLUSTER, layout(&self.address, epoch), Vec::new(), 1)
             .await
             .unwrap();
         self.node.layout.follow(client).await;

@@ -27,7 +27,7 @@ struct Report {
     objects: u64,
     object_bytes: u64,
     uploads: u64,
-    accounts: u64,
+    identities: u64,
     records: u64,
 }
 
@@ -126,7 +126,7 @@ fn show(path: &Path, summary: &Summary, json: bool) -> Result<(), Error> {
         objects: summary.objects,
         object_bytes: summary.object_bytes,
         uploads: summary.uploads,
-        accounts: summary.accounts,
+        identities: summary.identities,
         records: summary.records,
     };
     if json {
@@ -146,7 +146,7 @@ fn show(path: &Path, summary: &Summary, json: bool) -> Result<(), Error> {
         row("objects", report.objects.to_string()),
         row("objects' bytes", report.object_bytes.to_string()),
         row("uploads in progress", report.uploads.to_string()),
-        row("access keys", report.accounts.to_string()),
+        row("tenants, users and keys", report.identities.to_string()),
         row("records", report.records.to_string()),
     ];
     println!("{}", output::table(&["what", "value"], &rows, 1));

@@ -27,7 +27,7 @@ pub(crate) enum MetadataCommand {
     },
     /// Write a backup of all metadata to FILE, while the cluster is in use
     ///
-    /// FILE holds the accounts' secret keys and is readable by its owner only.
+    /// FILE holds the access keys' secrets, sealed, and is readable by its owner only.
     Export {
         /// The file to be made; there must be none
         file: PathBuf,

@@ -71,6 +71,7 @@ struct GatewayConfig<'a> {
     region: &'a str,
     base_domains: [&'a str; 2],
     metadata: Vec<String>,
+    key_file: PathBuf,
     fault_file: PathBuf,
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             region: REGION,
             base_domains: BASE_DOMAINS,
             metadata,
+            key_file: folder.key_file(),
             fault_file,
         }),
     };

@@ -1,4 +1,4 @@
-//! The root account's key, made once for each cluster.
+//! The access keys of a cluster's people, made once for each cluster.
 
 use std::path::Path;
 
@@ -21,7 +21,22 @@ pub(crate) struct Credentials {
     pub(crate) secret_access_key: String,
 }
 
-impl Credentials {
+/// The keys of all who may use the cluster from the beginning.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Keychain {
+    /// The first user's.
+    pub(crate) main: Credentials,
+    /// The second user's.
+    pub(crate) alt: Credentials,
+    /// Of a user of another tenant.
+    pub(crate) tenant: Credentials,
+    /// The default tenant's own.
+    pub(crate) iam: Credentials,
+    /// A second tenant's own.
+    pub(crate) iam_alt: Credentials,
+}
+
+impl Keychain {
     /// Those stored at `path`, made and stored there first if it does not exist.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self, Error> {
         if path.exists() {
@@ -32,12 +47,25 @@ impl Credentials {
             });
         }
         let fresh = Self::random();
-        let text = toml::to_string(&fresh).expect("two strings are always TOML");
+        let text = toml::to_string(&fresh).expect("strings are always TOML");
         files::replace(path, &text, Readers::Owner)?;
         Ok(fresh)
     }
 
     fn random() -> Self {
+        Self {
+            main: Credentials::random(),
+            alt: Credentials::random(),
+            tenant: Credentials::random(),
+            iam: Credentials::random(),
+            iam_alt: Credentials::random(),
+        }
+    }
+}
+
+impl Credentials {
+    /// Fresh ones.
+    pub(crate) fn random() -> Self {
         Self {
             access_key_id: format!("AKIA{}", random_text(KEY_ID_CHARACTERS, 16)),
             secret_access_key: random_text(SECRET_CHARACTERS, 40),
@@ -61,12 +89,13 @@ mod tests {
     fn made_once_then_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("credentials.toml");
-        let first = Credentials::load_or_create(&path).unwrap();
-        assert_eq!(first.access_key_id.len(), 20);
-        assert_eq!(first.secret_access_key.len(), 40);
-        let again = Credentials::load_or_create(&path).unwrap();
+        let first = Keychain::load_or_create(&path).unwrap();
+        assert_eq!(first.main.access_key_id.len(), 20);
+        assert_eq!(first.main.secret_access_key.len(), 40);
+        assert!(first.main != first.alt);
+        let again = Keychain::load_or_create(&path).unwrap();
         assert!(first == again);
-        let other = Credentials::load_or_create(&dir.path().join("other.toml")).unwrap();
+        let other = Keychain::load_or_create(&dir.path().join("other.toml")).unwrap();
         assert!(first != other);
     }
 
@@ -75,7 +104,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("credentials.toml");
         std::fs::write(&path, "secret_access_key = 'TOPSECRET").unwrap();
-        let Err(error) = Credentials::load_or_create(&path) else {
+        let Err(error) = Keychain::load_or_create(&path) else {
             panic!("it is not TOML");
         };
         assert!(!error.to_string().contains("TOPSECRET"), "{error}");

@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::config::REGION;
-use super::credentials::Credentials;
+use super::credentials::Keychain;
 use super::folder::Folder;
 use super::lifecycle;
 use super::topology::{ARBITER, DATA_SITES, Member, Topology};
@@ -65,7 +65,7 @@ pub(crate) async fn run(
     topology: &Topology,
     args: &DrillArgs,
 ) -> Result<(), Error> {
-    let credentials = Credentials::load_or_create(&folder.credentials_file())?;
+    let credentials = Keychain::load_or_create(&folder.credentials_file())?.main;
     let signer = Signer::new(
         &credentials.access_key_id,
         &credentials.secret_access_key,

@@ -1,23 +1,20 @@
 //! `DIR/env`: the lines that point S3 clients at the cluster, and the ones printed to people.
 
 use super::config::REGION;
-use super::credentials::Credentials;
+use super::credentials::Keychain;
 use super::folder::Folder;
+use super::people::{TENANT_NAME, people};
 use super::topology::{ARBITER, DATA_SITES, Topology};
 use crate::error::Error;
 use crate::files::{self, Readers, shell_quote};
 
 /// Writes `DIR/env`, readable by its owner only: it holds the secret key.
-pub(crate) fn write(
-    folder: &Folder,
-    topology: &Topology,
-    credentials: &Credentials,
-) -> Result<(), Error> {
-    let text = render(folder, topology, credentials);
+pub(crate) fn write(folder: &Folder, topology: &Topology, keys: &Keychain) -> Result<(), Error> {
+    let text = render(folder, topology, keys);
     files::replace(&folder.environment_file(), &text, Readers::Owner)
 }
 
-fn render(folder: &Folder, topology: &Topology, credentials: &Credentials) -> String {
+fn render(folder: &Folder, topology: &Topology, keys: &Keychain) -> String {
     let endpoint = |site| topology.endpoint(site).unwrap_or_default();
     let [first, second] = DATA_SITES;
     // The admin API will listen there; today it is the metadata node's internal address.
@@ -27,12 +24,10 @@ fn render(folder: &Folder, topology: &Topology, credentials: &Credentials) -> St
         .cloned()
         .unwrap_or_default();
     let dir = folder.root().to_string_lossy().into_owned();
+    let key_file = folder.key_file().to_string_lossy().into_owned();
     let lines = [
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
-        (
-            "AWS_SECRET_ACCESS_KEY",
-            credentials.secret_access_key.clone(),
-        ),
+        ("AWS_ACCESS_KEY_ID", keys.main.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", keys.main.secret_access_key.clone()),
         ("AWS_REGION", REGION.into()),
         ("AWS_DEFAULT_REGION", REGION.into()),
         ("AWS_ENDPOINT_URL", endpoint(first)),
@@ -40,6 +35,7 @@ fn render(folder: &Folder, topology: &Topology, credentials: &Credentials) -> St
         ("RIQUET_ENDPOINT_MONTPELLIER", endpoint(second)),
         ("RIQUET_ADMIN_URL", format!("http://{admin}")),
         ("RIQUET_METADATA", topology.metadata(ARBITER).join(",")),
+        ("RIQUET_KEY_FILE", key_file),
         ("RIQUET_DIR", dir),
         // A ready-made remote, `riquet:`.
         ("RCLONE_CONFIG_RIQUET_TYPE", "s3".into()),
@@ -48,6 +44,21 @@ fn render(folder: &Folder, topology: &Topology, credentials: &Credentials) -> St
         ("RCLONE_CONFIG_RIQUET_REGION", REGION.into()),
         ("RCLONE_CONFIG_RIQUET_ENDPOINT", endpoint(first)),
     ];
+    let mut lines: Vec<(String, String)> = lines
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    for person in people(topology, keys) {
+        let mut add = |name, value: &str| {
+            lines.push((format!("{}_{name}", person.prefix), value.to_owned()));
+        };
+        add("ACCESS_KEY_ID", &person.credentials.access_key_id);
+        add("SECRET_ACCESS_KEY", &person.credentials.secret_access_key);
+        add("USER_ID", &person.user_id);
+        add("DISPLAY_NAME", person.display_name);
+        add("EMAIL", &person.email);
+    }
+    lines.push(("RIQUET_TENANT_NAME".to_owned(), TENANT_NAME.to_owned()));
     lines
         .iter()
         .map(|(name, value)| format!("export {name}={}\n", shell_quote(value)))
@@ -94,11 +105,10 @@ mod tests {
     fn a_shell_that_reads_env_exports_it() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::create(&dir.path().join("with a space")).unwrap();
-        let credentials = Credentials {
-            access_key_id: "AKIAEXAMPLE".into(),
-            secret_access_key: "secret".into(),
-        };
-        write(&folder, &small(), &credentials).unwrap();
+        let mut keys = Keychain::load_or_create(&folder.credentials_file()).unwrap();
+        keys.main.access_key_id = "AKIAEXAMPLE".into();
+        keys.main.secret_access_key = "secret".into();
+        write(&folder, &small(), &keys).unwrap();
         let output = Command::new("sh")
             .args(["-c", ". \"$0\"; env"])
             .arg(folder.environment_file())
@@ -109,6 +119,8 @@ mod tests {
             "AWS_ACCESS_KEY_ID=AKIAEXAMPLE".to_owned(),
             "AWS_SECRET_ACCESS_KEY=secret".into(),
             "AWS_REGION=us-east-1".into(),
+            "RIQUET_ALT_USER_ID=alt".into(),
+            "RIQUET_TENANT_USER_ID=testx$tenant".into(),
             "AWS_ENDPOINT_URL=http://127.0.0.1:9000".into(),
             "RIQUET_ENDPOINT_MONTPELLIER=http://127.0.0.1:9001".into(),
             format!("RIQUET_DIR={}", folder.root().display()),

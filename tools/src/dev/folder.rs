@@ -77,6 +77,11 @@ impl Folder {
         self.root.join("credentials.toml")
     }
 
+    /// The cluster's key ring.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.root.join("cluster.keys")
+    }
+
     pub(crate) fn environment_file(&self) -> PathBuf {
         self.root.join("env")
     }

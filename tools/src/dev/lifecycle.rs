@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Keychain};
 use super::folder::Folder;
 use super::ports;
 use super::ready;
@@ -189,7 +189,7 @@ pub(crate) async fn start(
     topology: &Topology,
     members: &[&Member],
 ) -> Result<(), Error> {
-    let credentials = Credentials::load_or_create(&folder.credentials_file())?;
+    let keys = Keychain::load_or_create(&folder.credentials_file())?;
     // Gateways are ready once the metadata nodes are: nodes first.
     for role in [Role::Meta, Role::Data, Role::Gateway] {
         let chosen: Vec<&Member> = topology
@@ -197,7 +197,7 @@ pub(crate) async fn start(
             .filter(|m| members.contains(m))
             .collect();
         let mut started = spawn(folder, chosen.iter().copied())?;
-        wait_ready(folder, chosen, &mut started, &credentials).await?;
+        wait_ready(folder, chosen, &mut started, &keys.main).await?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! DIR/cluster.toml      what the cluster is made of; written once
-//! DIR/credentials.toml  the root account's key; written once, for the owner's eyes only
+//! DIR/credentials.toml  the access keys; written once, for the owner's eyes only
+//! DIR/cluster.keys      the cluster's key ring, as secret
 //! DIR/env               shell lines that point S3 clients at the cluster
 //! DIR/config/NAME.toml  each process's configuration, rewritten by every start
 //! DIR/data/NAME/        each process's data
@@ -22,6 +23,7 @@ mod environment;
 mod folder;
 mod lifecycle;
 mod partition;
+mod people;
 mod ports;
 mod ready;
 mod status;

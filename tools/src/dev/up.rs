@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::bootstrap;
 use super::config;
-use super::credentials::Credentials;
+use super::credentials::Keychain;
 use super::environment;
 use super::folder::Folder;
 use super::lifecycle::{self, Started};
@@ -17,6 +17,7 @@ use crate::cli::UpArgs;
 use crate::error::Error;
 use crate::files::{self, Readers};
 use riquet_cluster::clock::now_ms;
+use riquet_cluster::keyring::KeyRing;
 
 /// Port of Toulouse's gateway unless another is asked for.
 const DEFAULT_PORT: u16 = 9000;
@@ -30,10 +31,10 @@ pub(crate) async fn run(dir: &Path, options: &UpArgs) -> Result<(), Error> {
     let folder = Folder::create(dir)?;
     let lock = folder.lock()?;
     let topology = load_or_create(&folder, dir, options)?;
-    let credentials = write_configuration(&folder, &topology)?;
+    let keys = write_configuration(&folder, &topology)?;
     let mut started = Vec::new();
     let outcome = tokio::select! {
-        outcome = bring_up(&folder, &topology, &credentials, &mut started) => outcome,
+        outcome = bring_up(&folder, &topology, &keys, &mut started) => outcome,
         () = interrupts.next() => Err(Error::Interrupted),
     };
     if let Err(error) = outcome {
@@ -60,7 +61,7 @@ pub(crate) async fn run(dir: &Path, options: &UpArgs) -> Result<(), Error> {
 async fn bring_up<'a>(
     folder: &Folder,
     topology: &'a Topology,
-    credentials: &Credentials,
+    keys: &Keychain,
     started: &mut Vec<Started<'a>>,
 ) -> Result<(), Error> {
     // A taken port of a gateway is found before anything starts.
@@ -77,10 +78,11 @@ async fn bring_up<'a>(
         .iter()
         .partition(|m| m.role == Role::Gateway);
     started.extend(lifecycle::spawn(folder, nodes.iter().copied())?);
-    lifecycle::wait_ready(folder, nodes, started, credentials).await?;
-    bootstrap::run(topology, credentials).await?;
+    lifecycle::wait_ready(folder, nodes, started, &keys.main).await?;
+    let ring = KeyRing::load(&folder.key_file())?;
+    bootstrap::run(topology, keys, &ring).await?;
     started.extend(lifecycle::spawn(folder, gateways.iter().copied())?);
-    lifecycle::wait_ready(folder, gateways, started, credentials).await
+    lifecycle::wait_ready(folder, gateways, started, &keys.main).await
 }
 
 /// The folder's topology, or a new one as the options ask.
@@ -146,11 +148,12 @@ fn check_unchanged(dir: &Path, options: &UpArgs, topology: &Topology) -> Result<
 
 /// Writes every file that follows from the topology. They are rewritten at each start, so that a
 /// folder works again after it was moved.
-pub(crate) fn write_configuration(
-    folder: &Folder,
-    topology: &Topology,
-) -> Result<Credentials, Error> {
-    let credentials = Credentials::load_or_create(&folder.credentials_file())?;
+pub(crate) fn write_configuration(folder: &Folder, topology: &Topology) -> Result<Keychain, Error> {
+    let keys = Keychain::load_or_create(&folder.credentials_file())?;
+    let key_file = folder.key_file();
+    if !key_file.exists() {
+        files::replace(&key_file, &KeyRing::fresh_file("1"), Readers::Owner)?;
+    }
     for member in &topology.members {
         let disks = member.disks.iter().map(|disk| &*disk.path);
         for sub in disks.chain([Path::new("")]) {
@@ -161,8 +164,8 @@ pub(crate) fn write_configuration(
         files::replace(&folder.config_file(&member.name), &text, Readers::Anyone)?;
     }
     partition::write_addresses(folder, topology)?;
-    environment::write(folder, topology, &credentials)?;
-    Ok(credentials)
+    environment::write(folder, topology, &keys)?;
+    Ok(keys)
 }
 
 /// The signals that ask this command to end.

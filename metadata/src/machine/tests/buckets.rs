@@ -81,7 +81,7 @@ fn the_control_group_names_buckets_and_keeps_the_layout() {
     let bootstrap = |cluster| SystemCommand::Bootstrap {
         cluster: crate::id::ClusterId::from_u128(cluster),
         layout: Box::new(layout(1)),
-        root: account("root"),
+        identities: vec![tenant("root")],
         key_groups: 8,
     };
     assert_eq!(
@@ -173,7 +173,7 @@ fn changes_follow_the_map_one_at_a_time() {
     machine.run_system(SystemCommand::Bootstrap {
         cluster: crate::id::ClusterId::from_u128(1),
         layout: Box::new(layout(1)),
-        root: account("root"),
+        identities: vec![tenant("root")],
         key_groups: 2,
     });
     let new = NewBucket::named("b", "a", "r");

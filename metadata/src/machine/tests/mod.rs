@@ -2,6 +2,7 @@
 
 mod blobs;
 mod buckets;
+mod identities;
 mod objects;
 mod retries;
 mod tablets;

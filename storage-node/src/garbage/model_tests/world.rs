@@ -14,7 +14,7 @@ use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::wire::shard::{Owner, ShardDescriptor};
 use riquet_metadata::client::{CallFuture, Caller, LocalCaller, NoAnswer};
 use riquet_metadata::command::{Command, Proposal, SystemCommand};
-use riquet_metadata::record::{Account, BlobRef, EpochRun, Secret};
+use riquet_metadata::record::{BlobRef, EpochRun};
 use riquet_metadata::{Client, GroupId, MemoryReplica, MetadataService, Replica};
 use tokio::sync::{MutexGuard, mpsc};
 
@@ -153,13 +153,7 @@ impl World {
         let bootstrap = SystemCommand::Bootstrap {
             cluster: layout.cluster,
             layout: Box::new(layout.clone()),
-            root: Account {
-                user_id: "root".to_owned(),
-                display_name: "root".to_owned(),
-                access_key: "root".to_owned(),
-                secret: Secret("secret".to_owned()),
-                created_ms: 0,
-            },
+            identities: Vec::new(),
             key_groups: KEY_GROUPS,
         };
         // Past the client, whose clock is today's.

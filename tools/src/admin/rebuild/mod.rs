@@ -18,7 +18,8 @@ use riquet_metadata::command::{RecoverBucket, RecoverObject};
 use riquet_metadata::id::BucketId;
 use riquet_metadata::limits::CLOCK_SKEW_MS;
 use riquet_metadata::record::{
-    self, BlobRef, Bucket, ETag, ObjectBody, ObjectVersion, Part, StorageClass,
+    self, BlobRef, Bucket, ETag, Identity, IdentityAlias, IdentityKind, ObjectBody, ObjectVersion,
+    Part, StorageClass,
 };
 use riquet_metadata::{BucketFate, Client, ObjectKey, Recovered};
 
@@ -33,7 +34,7 @@ const CONCURRENCY: usize = 32;
 /// Region of buckets that are made anew.
 const REGION: &str = "us-east-1";
 /// Accounts of which the first is looked for.
-const ACCOUNTS: u32 = 1000;
+const USERS: u32 = 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct RebuildArgs {
@@ -209,16 +210,34 @@ async fn plan(
     Ok(plans)
 }
 
+/// Whose the buckets are from now on: the first user of the default tenant that owns what it makes, or
+/// else the tenant. The tenant's id, and the owner's canonical id.
+async fn heir(client: &Client) -> Result<(String, String), Error> {
+    let default = IdentityAlias::TenantName(String::new());
+    let found = client.identity_known_as(default).await?;
+    let tenant = found
+        .ok_or(riquet_metadata::Error::NotBootstrapped)?
+        .identity
+        .name()
+        .name;
+    let users = client.identities(IdentityKind::User, &tenant, None, USERS);
+    let (users, _) = users.await?;
+    let owners = users.into_iter().filter_map(|user| match user.identity {
+        Identity::User(user) => Some((user.created_ms, user.canonical_id?)),
+        _ => None,
+    });
+    let first = owners.min_by_key(|(created_ms, _)| *created_ms);
+    let owner = first.map_or_else(|| tenant.clone(), |(_, owner)| owner);
+    Ok((tenant, owner))
+}
+
 async fn store(
     client: &Client,
     layout: &Layout,
     plans: Vec<Plan>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    // The root account is the first that was made.
-    let (accounts, _) = client.accounts(None, ACCOUNTS).await?;
-    let root = accounts.iter().min_by_key(|account| account.created_ms);
-    let root = root.ok_or(riquet_metadata::Error::NotBootstrapped)?;
+    let (tenant, owner) = heir(client).await?;
     let mut ready = Vec::new();
     for plan in plans {
         let bucket = match plan.present {
@@ -227,7 +246,8 @@ async fn store(
                 let made = client.recover_bucket(RecoverBucket {
                     id: plan.id,
                     name: plan.name.clone(),
-                    owner: root.user_id.clone(),
+                    owner: owner.clone(),
+                    tenant: tenant.clone(),
                     region: REGION.to_owned(),
                     created_ms: plan.created_ms,
                 });

@@ -26,7 +26,7 @@ use crate::record::{Bucket, ETag, KeyRange, TabletState};
 use crate::replica::{RecordBlocks, stream_records};
 use crate::store::{MemoryStore, scan};
 use crate::tablets::TabletChanged;
-use crate::testing::{account, etag, inline, layout, put};
+use crate::testing::{etag, inline, layout, put, tenant};
 use crate::{Client, MetadataService, Replica, ReplicaError, contract};
 
 const GROUPS: u32 = 3;
@@ -83,7 +83,12 @@ impl Cluster {
         let service = MetadataService::new(groups.clone());
         let client = client(LocalCaller::new(service.clone()));
         client
-            .bootstrap(ClusterId::from_u128(1), layout(1), account("a"), GROUPS)
+            .bootstrap(
+                ClusterId::from_u128(1),
+                layout(1),
+                vec![tenant("a")],
+                GROUPS,
+            )
             .await
             .unwrap();
         let bucket = contract::new_bucket(&client, "b").await;

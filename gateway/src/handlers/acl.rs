@@ -1,0 +1,215 @@
+//! Access control lists: read, put, and those that new buckets and objects come with.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use riquet_metadata::command::{Alteration, NewDocument};
+use riquet_metadata::record::{Document, DocumentKind};
+use riquet_s3::acl::{Accounts, Acl, CannedAcl, RequestedAcl, RequestedGrantee};
+use riquet_s3::request::{ObjectInput, PutBucketAclInput, PutObjectAclInput};
+use riquet_s3::response::{Done, Owner};
+use riquet_s3::{Error as S3Error, ErrorCode};
+
+use super::{Answer, Context, alter, document, get, whole};
+use crate::access::{Ownership, Rules, object_acl};
+use crate::error::Error;
+
+/// What a new object is stored with: whose it is, and its list unless it is the owner's alone.
+pub(super) struct NewAccess {
+    pub(super) owner: String,
+    pub(super) acl: Option<Document>,
+}
+
+pub(super) async fn get_bucket_acl(cx: &Context) -> Answer {
+    let acl = bucket_acl(cx).await?;
+    Ok(whole(acl.into_response()))
+}
+
+/// The bucket's list, with the owner's name as it is now.
+async fn bucket_acl(cx: &Context) -> Result<Acl, Error> {
+    let owner = owner_named(cx, &cx.bucket().owner).await?;
+    Ok(match &cx.rules().acl {
+        Some(acl) => acl.clone(),
+        None => Acl::private(owner),
+    })
+}
+
+pub(super) async fn put_bucket_acl(cx: &Context, input: &PutBucketAclInput) -> Answer {
+    let owner = owner_named(cx, &cx.bucket().owner).await?;
+    let acl = resolve(cx, &input.acl, owner.clone(), &owner).await?;
+    check_enforced(cx.rules(), &input.acl)?;
+    check_block(cx.rules(), &acl)?;
+    document::put(cx, DocumentKind::Acl, stored(&acl)).await
+}
+
+pub(super) async fn get_object_acl(cx: &Context, input: &ObjectInput) -> Answer {
+    let version = input.version_id.as_ref();
+    let object = get::find(cx, cx.bucket(), input.key.as_str(), version).await?;
+    let acl = match object.body.acl {
+        Some(_) => object_acl(&object)?,
+        None => Acl::private(owner_named(cx, &object.head.owner).await?),
+    };
+    Ok(whole(acl.into_response()))
+}
+
+pub(super) async fn put_object_acl(cx: &Context, input: &PutObjectAclInput) -> Answer {
+    let version = input.version_id.as_ref();
+    let object = get::find(cx, cx.bucket(), input.key.as_str(), version).await?;
+    let owner = owner_named(cx, &object.head.owner).await?;
+    let bucket_owner = owner_named(cx, &cx.bucket().owner).await?;
+    let acl = resolve(cx, &input.acl, owner, &bucket_owner).await?;
+    check_enforced(cx.rules(), &input.acl)?;
+    check_block(cx.rules(), &acl)?;
+    let alteration = Alteration::Acl(Some(Document(stored(&acl))));
+    alter(cx, &input.key, version, alteration).await?;
+    Ok(whole(Done.into_response()))
+}
+
+/// What a new object is stored with.
+///
+/// # Errors
+/// `AccessControlListNotSupported` where the bucket has none, `AccessDenied` where it must not be
+/// public, and what naming accounts that there aren't answers.
+pub(super) async fn of_new_object(
+    cx: &Context,
+    asked: Option<&RequestedAcl>,
+) -> Result<NewAccess, Error> {
+    let writer = cx.caller.owner();
+    let bucket_owner = &cx.bucket().owner;
+    let gives_away = matches!(
+        asked,
+        Some(RequestedAcl::Canned(CannedAcl::BucketOwnerFullControl))
+    );
+    let is_bucket_owners = match cx.rules().ownership {
+        Ownership::BucketOwnerEnforced => true,
+        Ownership::BucketOwnerPreferred => gives_away,
+        Ownership::Writer => false,
+    };
+    if let Some(asked) = asked {
+        check_enforced(cx.rules(), asked)?;
+    }
+    if is_bucket_owners {
+        return Ok(NewAccess {
+            owner: bucket_owner.clone(),
+            acl: None,
+        });
+    }
+    let acl = match asked {
+        None | Some(RequestedAcl::Canned(CannedAcl::Private)) => None,
+        Some(asked) => {
+            let bucket_owner = owner_named(cx, bucket_owner).await?;
+            let acl = resolve(cx, asked, writer.clone(), &bucket_owner).await?;
+            check_block(cx.rules(), &acl)?;
+            Some(Document(stored(&acl)))
+        }
+    };
+    Ok(NewAccess {
+        owner: writer.id,
+        acl,
+    })
+}
+
+/// The list that a new bucket is made with, unless it is the owner's alone.
+pub(super) async fn of_new_bucket(
+    cx: &Context,
+    asked: Option<&RequestedAcl>,
+) -> Result<Option<NewDocument>, Error> {
+    let Some(asked) = asked.filter(|asked| **asked != RequestedAcl::Canned(CannedAcl::Private))
+    else {
+        return Ok(None);
+    };
+    let owner = cx.caller.owner();
+    let acl = resolve(cx, asked, owner.clone(), &owner).await?;
+    Ok(Some(NewDocument {
+        kind: DocumentKind::Acl,
+        document: Document(stored(&acl)),
+    }))
+}
+
+fn stored(acl: &Acl) -> Bytes {
+    serde_json::to_vec(acl)
+        .expect("names and ids are always JSON")
+        .into()
+}
+
+/// Whoever a canonical id belongs to. Somebody who is gone has no name but the id.
+pub(super) async fn owner_named(cx: &Context, canonical_id: &str) -> Result<Owner, Error> {
+    if cx.caller.canonical_id() == canonical_id {
+        return Ok(cx.caller.owner());
+    }
+    let found = cx.gateway.directory.account(canonical_id).await?;
+    Ok(match found {
+        Some(account) => account.owner.clone(),
+        None => Owner {
+            id: canonical_id.to_owned(),
+            display_name: canonical_id.to_owned(),
+        },
+    })
+}
+
+/// The accounts that a list names.
+#[derive(Default)]
+struct Named {
+    by_id: BTreeMap<String, Owner>,
+    by_address: BTreeMap<String, Owner>,
+}
+
+impl Accounts for Named {
+    fn by_id(&self, id: &str) -> Option<Owner> {
+        self.by_id.get(id).cloned()
+    }
+
+    fn by_email_address(&self, address: &str) -> Option<Owner> {
+        self.by_address.get(address).cloned()
+    }
+}
+
+async fn resolve(
+    cx: &Context,
+    asked: &RequestedAcl,
+    owner: Owner,
+    bucket_owner: &Owner,
+) -> Result<Acl, Error> {
+    let grants = match asked {
+        RequestedAcl::Canned(_) => &[][..],
+        RequestedAcl::Grants(grants) | RequestedAcl::Document { grants, .. } => grants,
+    };
+    let directory = &cx.gateway.directory;
+    let mut named = Named::default();
+    for grant in grants {
+        match &grant.grantee {
+            RequestedGrantee::Id(id) => {
+                if let Some(account) = directory.account(id).await? {
+                    named.by_id.insert(id.clone(), account.owner.clone());
+                }
+            }
+            RequestedGrantee::EmailAddress(address) => {
+                if let Some(account) = directory.account_of_email(address).await? {
+                    named.by_address.insert(address.clone(), account.owner);
+                }
+            }
+            RequestedGrantee::Group(_) => {}
+        }
+    }
+    Ok(asked.clone().resolve(owner, bucket_owner, &named)?)
+}
+
+/// Where lists don't count, only those may be put that say what holds anyway.
+fn check_enforced(rules: &Rules, asked: &RequestedAcl) -> Result<(), S3Error> {
+    let says_what_holds = matches!(
+        asked,
+        RequestedAcl::Canned(CannedAcl::BucketOwnerFullControl)
+    );
+    if rules.ownership != Ownership::BucketOwnerEnforced || says_what_holds {
+        return Ok(());
+    }
+    Err(S3Error::new(ErrorCode::AccessControlListNotSupported)
+        .message("The bucket does not allow ACLs"))
+}
+
+fn check_block(rules: &Rules, acl: &Acl) -> Result<(), S3Error> {
+    if rules.block.block_public_acls && acl.is_public() {
+        return Err(ErrorCode::AccessDenied.into());
+    }
+    Ok(())
+}
