@@ -6,10 +6,14 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
+use sha2::{Digest as _, Sha256};
 
 use super::canonical::query_parameters;
+use super::credential::Credential;
+use super::expected::Expected;
 use super::payload_kind::{self, PayloadKind};
 use super::presigned_v2::PresignedV2;
+use super::service::Service;
 use super::timestamp;
 use crate::error::{Error, ErrorCode};
 
@@ -77,9 +81,11 @@ impl Authentication {
 pub struct Claim {
     pub(super) place: Place,
     pub(super) access_key_id: String,
-    /// The scope's region. Its other components are what they must be.
+    /// The scope's region.
     pub(super) region: String,
-    /// `date/region/s3/aws4_request`.
+    /// The scope's service. Its other components are what they must be.
+    pub(super) service: Service,
+    /// `date/region/service/aws4_request`.
     pub(super) scope: String,
     /// When the request says it was signed.
     pub(super) time: SystemTime,
@@ -130,11 +136,34 @@ fn malformed_query(message: impl Into<std::borrow::Cow<'static, str>>) -> Error 
 /// `InvalidArgument` (another kind of authorization, two of them, a wrong
 /// `x-amz-content-sha256`).
 pub fn parse(head: &Parts) -> Result<Authentication, Error> {
+    parse_for(head, Expected::S3)
+}
+
+/// Reads how a call of IAM or STS is signed. Those sign the hash of the body without naming it in
+/// a header, so the body must be here first.
+///
+/// # Errors
+/// As [`parse`]; `InvalidRequest` for a URL presigned in version 2.
+pub fn parse_call(head: &Parts, service: Service, body: &[u8]) -> Result<Authentication, Error> {
+    let body_sha256 = Sha256::digest(body).into();
+    parse_for(
+        head,
+        Expected::Call {
+            service,
+            body_sha256,
+        },
+    )
+}
+
+fn parse_for(head: &Parts, expected: Expected) -> Result<Authentication, Error> {
     let query = QueryFields::read(head.uri.query().unwrap_or(""));
     let mut headers = head.headers.get_all(AUTHORIZATION).iter();
     match (headers.next(), query.version()) {
         (None, QueryVersion::Unsigned) => Ok(Authentication::Anonymous),
-        (None, QueryVersion::V4) => query.parse(&head.headers),
+        (None, QueryVersion::V4) => query.parse(&head.headers, expected),
+        (None, QueryVersion::V2) if expected.service() != Service::S3 => {
+            Err(unsupported_mechanism())
+        }
         (None, QueryVersion::V2) => {
             PresignedV2::parse(head.uri.query().unwrap_or("")).map(Authentication::PresignedV2)
         }
@@ -142,7 +171,7 @@ pub fn parse(head: &Parts) -> Result<Authentication, Error> {
             let value = value
                 .to_str()
                 .map_err(|_| malformed_header("it holds characters beyond visible ASCII."))?;
-            parse_header(value, &head.headers).map(Authentication::Header)
+            parse_header(value, &head.headers, expected).map(Authentication::Header)
         }
         (Some(value), _) => Err(Error::invalid_argument(
             "Authorization",
@@ -160,7 +189,7 @@ fn unsupported_mechanism() -> Error {
     )
 }
 
-fn parse_header(value: &str, headers: &HeaderMap) -> Result<Claim, Error> {
+fn parse_header(value: &str, headers: &HeaderMap, expected: Expected) -> Result<Claim, Error> {
     let value = value.trim();
     let (algorithm, fields) = value.split_once(' ').unwrap_or((value, ""));
     if algorithm == "AWS" || algorithm.starts_with("AWS4-") && algorithm != ALGORITHM {
@@ -200,22 +229,25 @@ fn parse_header(value: &str, headers: &HeaderMap) -> Result<Claim, Error> {
     let signature = signature.ok_or_else(|| missing("Signature"))?;
 
     let (time, timestamp) = header_time(headers)?;
-    let credential = Credential::parse(credential, &timestamp, Place::Header)?;
-    let payload_text = header_text(headers, payload_kind::HEADER)?.ok_or_else(|| {
-        Error::new(ErrorCode::InvalidRequest)
-            .message("Missing required header for this request: x-amz-content-sha256")
+    let credential = Credential::parse(credential, &timestamp, Place::Header, expected.service())?;
+    let (payload_text, payload) = expected.payload(|| {
+        header_text(headers, payload_kind::HEADER)?.ok_or_else(|| {
+            Error::new(ErrorCode::InvalidRequest)
+                .message("Missing required header for this request: x-amz-content-sha256")
+        })
     })?;
     Ok(Claim {
         place: Place::Header,
         access_key_id: credential.access_key_id,
         region: credential.region,
+        service: expected.service(),
         scope: credential.scope,
         time,
         timestamp,
         signed_headers: parse_signed_headers(signed_headers)
             .ok_or_else(|| malformed_header("the SignedHeaders component is mal-formed."))?,
         signature: signature.to_owned(),
-        payload: PayloadKind::parse(&payload_text)?,
+        payload,
         payload_text,
         session_token: header_text(headers, "x-amz-security-token")?,
     })
@@ -263,51 +295,6 @@ fn parse_signed_headers(text: &str) -> Option<Vec<String>> {
     text.split(';')
         .map(|name| valid(name).then(|| name.to_ascii_lowercase()))
         .collect::<Option<Vec<_>>>()
-}
-
-struct Credential {
-    access_key_id: String,
-    region: String,
-    scope: String,
-}
-
-impl Credential {
-    /// Reads `AKID/20130524/us-east-1/s3/aws4_request`. The region is compared later, when the
-    /// caller has said which one this is.
-    fn parse(text: &str, timestamp: &str, place: Place) -> Result<Self, Error> {
-        let mut fields = text.rsplitn(5, '/');
-        let mut next = || fields.next().filter(|field| !field.is_empty());
-        let (Some(terminal), Some(service), Some(region), Some(date), Some(access_key_id)) =
-            (next(), next(), next(), next(), next())
-        else {
-            return Err(place.malformed_credential(
-                "the Credential is mal-formed; expecting \
-                 \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
-            ));
-        };
-        if terminal != "aws4_request" {
-            return Err(place.malformed_credential(&format!(
-                "incorrect terminal \"{terminal}\". This endpoint uses \"aws4_request\"."
-            )));
-        }
-        if service != "s3" {
-            return Err(place.malformed_credential(&format!(
-                "incorrect service \"{service}\". This endpoint belongs to \"s3\"."
-            )));
-        }
-        let day = &timestamp[..8];
-        if date != day {
-            return Err(place.malformed_credential(&format!(
-                "Invalid credential date \"{date}\". This date is not the same as X-Amz-Date: \
-                 \"{day}\"."
-            )));
-        }
-        Ok(Self {
-            access_key_id: access_key_id.to_owned(),
-            region: region.to_owned(),
-            scope: format!("{date}/{region}/{service}/{terminal}"),
-        })
-    }
 }
 
 /// Which version of the signature a query carries.
@@ -366,7 +353,7 @@ impl QueryFields {
         }
     }
 
-    fn parse(self, headers: &HeaderMap) -> Result<Authentication, Error> {
+    fn parse(self, headers: &HeaderMap, expected: Expected) -> Result<Authentication, Error> {
         let (
             Some(algorithm),
             Some(credential),
@@ -399,24 +386,25 @@ impl QueryFields {
                 "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
             )
         })?;
-        let credential = Credential::parse(&credential, &date, Place::Query)?;
+        let credential = Credential::parse(&credential, &date, Place::Query, expected.service())?;
         let signed_headers = parse_signed_headers(&signed_headers)
             .ok_or_else(|| malformed_query("X-Amz-SignedHeaders is mal-formed."))?;
-        let payload_text = match self.content_sha256 {
-            Some(text) => text,
-            None => header_text(headers, payload_kind::HEADER)?
-                .unwrap_or_else(|| payload_kind::UNSIGNED.to_owned()),
-        };
+        let (payload_text, payload) = expected.payload(|| match self.content_sha256 {
+            Some(text) => Ok(text),
+            None => Ok(header_text(headers, payload_kind::HEADER)?
+                .unwrap_or_else(|| payload_kind::UNSIGNED.to_owned())),
+        })?;
         let claim = Claim {
             place: Place::Query,
             access_key_id: credential.access_key_id,
             region: credential.region,
+            service: expected.service(),
             scope: credential.scope,
             time,
             timestamp: date,
             signed_headers,
             signature,
-            payload: PayloadKind::parse(&payload_text)?,
+            payload,
             payload_text,
             session_token: self.security_token,
         };

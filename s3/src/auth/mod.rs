@@ -8,17 +8,23 @@
 //! ```text
 //! head -> parse -> access key id -> (secret, by the caller) -> verify -> Verified -> body
 //! ```
+//!
+//! Calls of IAM and STS are signed for their own [`Service`], and [`parse_call`] reads those.
 
 mod canonical;
 pub(crate) mod claim;
+mod credential;
+mod expected;
 mod payload_kind;
 mod presigned_v2;
+mod service;
 pub(crate) mod signing;
 pub(crate) mod timestamp;
 pub(crate) mod verify;
 
-pub use claim::{Authentication, Claim, parse};
+pub use claim::{Authentication, Claim, parse, parse_call};
 pub use payload_kind::PayloadKind;
 pub use presigned_v2::PresignedV2;
+pub use service::Service;
 pub use signing::{ChunkSigner, SigningKey};
 pub use verify::Verified;

@@ -7,19 +7,20 @@ use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::service::Service;
 use crate::error::{Error, ErrorCode};
 
 /// SHA-256 of no bytes, which a chunk's string to sign carries in its last line but one.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// A key derived from a secret for one day, region and the service `s3`.
+/// A key derived from a secret for one day, region and service.
 #[derive(Clone)]
 pub struct SigningKey([u8; 32]);
 
 impl SigningKey {
     /// Derives the key for the UTC day of `time`.
-    pub(crate) fn derive(secret: &str, time: SystemTime, region: &str) -> Self {
-        let key = generate_signing_key(secret, time, region, "s3");
+    pub(crate) fn derive(secret: &str, time: SystemTime, region: &str, service: Service) -> Self {
+        let key = generate_signing_key(secret, time, region, service.as_str());
         Self(key.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes"))
     }
 
@@ -132,6 +133,7 @@ impl ChunkSigner {
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
                 time,
                 "us-east-1",
+                Service::S3,
             ),
             "AKIAIOSFODNN7EXAMPLE".to_owned(),
             "20130524T000000Z".to_owned(),

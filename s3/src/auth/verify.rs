@@ -97,7 +97,7 @@ impl Authentication {
         let Some(claim) = self.claim() else {
             return Err(ErrorCode::AccessDenied.into());
         };
-        if claim.region != region {
+        if claim.service.is_regional() && claim.region != region {
             let detail = format!(
                 "the region '{}' is wrong; expecting '{region}'",
                 claim.region
@@ -178,7 +178,7 @@ fn check_signature(claim: &Claim, head: &Parts, secret: &str) -> Result<Verified
         claim.scope,
         hex::encode(Sha256::digest(&canonical))
     );
-    let key = SigningKey::derive(secret, claim.time, &claim.region);
+    let key = SigningKey::derive(secret, claim.time, &claim.region, claim.service);
     if !signatures_match(&key.sign(string_to_sign.as_bytes()), &claim.signature) {
         return Err(Error::new(ErrorCode::SignatureDoesNotMatch)
             .field("AWSAccessKeyId", claim.access_key_id.as_str())

@@ -10,11 +10,11 @@ use sha1::Sha1;
 
 use super::fields::{FormFields, missing};
 use super::policy::PostPolicy;
-use crate::auth::SigningKey;
 use crate::auth::claim::ALGORITHM;
 use crate::auth::signing::signatures_match;
 use crate::auth::timestamp::parse_basic;
 use crate::auth::verify::spaced_hex;
+use crate::auth::{Service, SigningKey};
 use crate::error::{Error, ErrorCode, Result};
 
 /// How a form is signed, if at all.
@@ -180,7 +180,7 @@ impl PostClaim {
                 return Err(bad_credential(credential, message).field("Region", region));
             }
             Version::V4 { time, .. } => {
-                SigningKey::derive(secret, *time, region).sign(self.policy.as_bytes())
+                SigningKey::derive(secret, *time, region, Service::S3).sign(self.policy.as_bytes())
             }
         };
         if signatures_match(&computed, &self.signature) {
