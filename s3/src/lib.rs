@@ -2,15 +2,19 @@
 //!
 //! A request head becomes a [`operation::Route`], a route with its headers (and, for three
 //! operations, its XML body) becomes a [`request::Operation`], and the typed answer of
-//! [`response`] becomes an `http::Response`. Nothing here stores bytes or opens sockets.
+//! [`response`] becomes an `http::Response`. Calls of [`iam`] and [`sts`] come to the same door in a
+//! protocol of their own, [`aws_query`]. Nothing here stores bytes or opens sockets.
 
 pub mod acl;
+pub mod arn;
 pub mod auth;
+pub mod aws_query;
 pub mod body;
 pub mod conditions;
 pub mod config;
 pub mod error;
 pub mod etag;
+pub mod iam;
 pub mod name;
 pub mod operation;
 pub mod policy;
@@ -18,6 +22,7 @@ pub mod post;
 pub mod range;
 pub mod request;
 pub mod response;
+pub mod sts;
 pub mod time;
 mod xml;
 

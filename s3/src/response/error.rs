@@ -56,7 +56,7 @@ fn document(error: &Error, context: &ErrorContext<'_>) -> Bytes {
 }
 
 /// Echoed input without what XML 1.0 can't carry, even escaped: an error must parse everywhere.
-fn legible(text: &str) -> String {
+pub(crate) fn legible(text: &str) -> String {
     let illegal = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
     text.replace(illegal, "\u{fffd}")
 }

@@ -42,11 +42,16 @@ impl XmlWriter {
         Self::build(root, &[], content)
     }
 
-    fn build(
-        root: &'static str,
-        attributes: &[(&str, &str)],
+    /// A document with a root in another service's namespace.
+    pub(crate) fn document_in(
+        namespace: &str,
+        root: &str,
         content: impl FnOnce(&mut Self),
     ) -> Bytes {
+        Self::build(root, &[("xmlns", namespace)], content)
+    }
+
+    fn build(root: &str, attributes: &[(&str, &str)], content: impl FnOnce(&mut Self)) -> Bytes {
         let text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
         let mut writer = Self { text };
         writer.element_with(root, attributes, content);

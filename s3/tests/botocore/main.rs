@@ -1,16 +1,18 @@
 //! Holds the table of operations against the model of S3 that AWS ships in botocore, so that an
-//! operation AWS adds cannot go unnoticed, nor a header or parameter be ignored silently.
+//! operation AWS adds cannot go unnoticed, nor a header or parameter be ignored silently; and what
+//! is spoken of IAM and STS against their models.
 //!
-//! The model is looked for in `RIQUET_BOTOCORE_DIR` (a folder with the botocore package's
-//! content), then in the botocore that `python3` imports. Where there is none the tests count
-//! as ignored.
+//! Where there is no botocore the tests count as ignored.
+
+mod calls;
+mod model;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use http::Request;
 use libtest_mimic::{Arguments, Failed, Trial};
+use model::Models;
 use riquet_s3::operation::table::TABLE;
 use riquet_s3::operation::{OperationInfo, OperationName, Router, Scope, Status};
 use riquet_s3::request::Operation;
@@ -58,21 +60,23 @@ const CANDIDATES: [&str; 9] = [
     "REPLACE",
 ];
 
-type Check = fn(&Path) -> Result<(), Failed>;
+type Check = fn(&Models) -> Result<(), Failed>;
 
-const CHECKS: [(&str, Check); 2] = [
+const CHECKS: [(&str, Check); 4] = [
     ("the_table_holds_every_operation", compare),
     ("no_header_or_parameter_is_ignored_silently", find_ignored),
+    ("calls_are_read_by_their_models", calls::inputs),
+    ("answers_are_written_by_their_models", calls::outputs),
 ];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let model = find_model();
-    if model.is_none() {
+    let models = Models::find();
+    if models.is_none() {
         eprintln!("skipped: no botocore found; install it or set RIQUET_BOTOCORE_DIR");
     }
-    let trials = CHECKS.map(|(name, check)| match model.clone() {
-        Some(path) => Trial::test(name, move || check(&path)),
+    let trials = CHECKS.map(|(name, check)| match models.clone() {
+        Some(models) => Trial::test(name, move || check(&models)),
         None => Trial::test(name, || Ok(()))
             .with_kind("skipped: no botocore")
             .with_ignored_flag(true),
@@ -80,43 +84,8 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials.into()).exit_code()
 }
 
-fn find_model() -> Option<PathBuf> {
-    let package = match std::env::var_os("RIQUET_BOTOCORE_DIR") {
-        Some(folder) => PathBuf::from(folder),
-        None => imported_package()?,
-    };
-    let folder = package.join("data/s3/2006-03-01");
-    ["service-2.json", "service-2.json.gz"]
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.exists())
-}
-
-fn imported_package() -> Option<PathBuf> {
-    let script = "import botocore, os; print(os.path.dirname(botocore.__file__))";
-    let output = Command::new("python3").args(["-c", script]).output().ok()?;
-    let folder = String::from_utf8(output.stdout).ok()?;
-    output
-        .status
-        .success()
-        .then(|| PathBuf::from(folder.trim()))
-}
-
-fn read_model(path: &Path) -> Result<Value, Failed> {
-    let text = if path.extension().is_some_and(|extension| extension == "gz") {
-        let output = Command::new("gzip").arg("-dc").arg(path).output()?;
-        if !output.status.success() {
-            return Err("gzip cannot read the model".into());
-        }
-        output.stdout
-    } else {
-        std::fs::read(path)?
-    };
-    Ok(serde_json::from_slice(&text)?)
-}
-
-fn compare(path: &Path) -> Result<(), Failed> {
-    let model = read_model(path)?;
+fn compare(models: &Models) -> Result<(), Failed> {
+    let model = models.read("s3/2006-03-01")?;
     let operations = model["operations"]
         .as_object()
         .ok_or("the model has no operations")?;
@@ -164,8 +133,8 @@ fn compare_row(row: &OperationInfo, http: &Value, differences: &mut Vec<String>)
     }
 }
 
-fn find_ignored(path: &Path) -> Result<(), Failed> {
-    let model = read_model(path)?;
+fn find_ignored(models: &Models) -> Result<(), Failed> {
+    let model = models.read("s3/2006-03-01")?;
     let mut ignored = Vec::new();
     for row in TABLE.iter().filter(|row| row.status == Status::Implemented) {
         let operation = &model["operations"][row.name.as_str()];
