@@ -93,6 +93,16 @@ pub enum WriteCondition {
 }
 
 impl WriteCondition {
+    /// The header that states it.
+    #[must_use]
+    pub fn header(&self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::IfNoneMatchAny => Some("If-None-Match"),
+            Self::IfMatch(_) => Some("If-Match"),
+        }
+    }
+
     /// Decides for the object that is there now, if any. The state machine that commits the write
     /// decides the same way; this is the early answer that saves an upload.
     ///

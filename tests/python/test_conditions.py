@@ -136,6 +136,33 @@ def test_complete_only_if_absent(t):
     assert t.get(bucket, "k") == first[0].encode()
 
 
+def test_what_failed_is_named(t):
+    """SDKs and s3fs tell 'already there' from other failures by it."""
+    bucket = t.bucket()
+    t.put(bucket, "k", b"1")
+    t.put(bucket, "source", b"4")
+    upload = t.s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    where = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    etag = t.s3.upload_part(**where, PartNumber=1, Body=b"2")["ETag"]
+    part = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+    parts = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
+    url = f"/{bucket}/k"
+    for condition, value in (("If-None-Match", "*"), ("If-Match", '"other"')):
+        headers = {condition: value}
+        copy = {**headers, "x-amz-copy-source": f"/{bucket}/source"}
+        replies = [
+            t.raw.signed("PUT", url, headers=headers, body=b"3"),
+            t.raw.signed("PUT", url, headers=copy),
+            t.raw.signed("POST", url, f"uploadId={upload}", headers=headers, body=parts),
+        ]
+        if condition == "If-Match":
+            replies.append(t.raw.signed("DELETE", url, headers=headers))
+        for reply in replies:
+            reply.expect(412, "PreconditionFailed")
+            assert reply.element("Condition") == condition, reply.body
+    assert t.get(bucket, "k") == b"1"
+
+
 def race(attempt, count):
     """Runs `attempt(number)` for all numbers at once; the numbers that succeeded."""
     winners = []

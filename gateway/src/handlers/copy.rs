@@ -94,7 +94,8 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
     };
     let stored = pending
         .commit(cx.metadata().put_object(cx.bucket(), put))
-        .await?;
+        .await
+        .map_err(|error| error.of_write(&input.condition))?;
 
     let output = CopyObjectOutput {
         etag: convert::etag(&etag),

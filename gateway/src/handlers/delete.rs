@@ -118,7 +118,11 @@ async fn commit(
         bypass,
     };
     die_at("gateway::delete::begun");
-    let deleted = cx.metadata().delete_object(cx.bucket(), delete).await?;
+    let deleted = cx
+        .metadata()
+        .delete_object(cx.bucket(), delete)
+        .await
+        .map_err(|error| Error::from(error).of_write(condition))?;
     die_at("gateway::delete::committed");
     Ok(deleted)
 }

@@ -18,7 +18,7 @@ use riquet_s3::{Checksum, ChecksumAlgorithm, ChecksumType, Error as S3Error, Err
 
 use super::{Answer, Context, OBJECT_MAX_BYTES, whole};
 use crate::convert;
-use crate::error::entity_too_small;
+use crate::error::{Error, entity_too_small};
 
 /// What a URL's path doesn't need to escape.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -56,7 +56,11 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
         versioning: cx.bucket().versioning,
     };
     die_at("gateway::complete::begun");
-    let done = cx.metadata().complete_upload(cx.bucket(), complete).await?;
+    let done = cx
+        .metadata()
+        .complete_upload(cx.bucket(), complete)
+        .await
+        .map_err(|error| Error::from(error).of_write(&input.condition))?;
     die_at("gateway::complete::committed");
     let output = CompleteMultipartUploadOutput {
         location: location(&cx.host, input.bucket.as_str(), input.key.as_str()),

@@ -70,7 +70,8 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     };
     let stored = pending
         .commit(cx.metadata().put_object(cx.bucket(), put))
-        .await?;
+        .await
+        .map_err(|error| error.of_write(&input.condition))?;
 
     let output = PutObjectOutput {
         etag: convert::etag(&etag),
