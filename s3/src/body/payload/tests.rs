@@ -140,6 +140,14 @@ async fn a_checksum_in_a_presigned_url_is_compared() {
     }
 
     assert!(spec("x-amz-sdk-checksum-algorithm=CRC32", &[]).is_ok());
+    // Signed before there was a body.
+    let of_nothing = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32";
+    for (pairs, kept) in [(&[][..], None), (&[crc32], Some(CRC32))] {
+        let promise = spec(of_nothing, pairs).unwrap();
+        let (_, outcome) = read(&promise, &["123456789"]).await.unwrap();
+        let found = outcome.checksum.map(|checksum| checksum.to_base64());
+        assert_eq!(found.as_deref(), kept);
+    }
     let contradicting = ("x-amz-checksum-crc32", "AAAAAA==");
     let other = ("x-amz-checksum-crc32c", CRC32);
     for (query, pairs) in [
