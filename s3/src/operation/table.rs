@@ -132,6 +132,7 @@ operations! {
     DeleteBucketTagging DELETE Bucket ["tagging"] [] "s3:PutBucketTagging" Implemented;
     DeleteBucketWebsite DELETE Bucket ["website"] [] "s3:DeleteBucketWebsite" NotImplemented;
     DeleteObject DELETE Object [] [] "s3:DeleteObject" Implemented;
+    DeleteObjectAnnotation DELETE Object ["annotation", "annotationName"] [] "s3:DeleteObjectAnnotation" NotImplemented;
     DeleteObjectTagging DELETE Object ["tagging"] [] "s3:DeleteObjectTagging" Implemented;
     DeleteObjects POST Bucket ["delete"] [] "s3:DeleteObject" Implemented;
     DeletePublicAccessBlock DELETE Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" NotImplemented;
@@ -162,6 +163,7 @@ operations! {
     GetBucketWebsite GET Bucket ["website"] [] "s3:GetBucketWebsite" NotImplemented;
     GetObject GET Object [] [] "s3:GetObject" Implemented;
     GetObjectAcl GET Object ["acl"] [] "s3:GetObjectAcl" Implemented;
+    GetObjectAnnotation GET Object ["annotation", "annotationName"] [] "s3:GetObjectAnnotation" NotImplemented;
     GetObjectAttributes GET Object ["attributes"] [] "s3:GetObjectAttributes" NotImplemented;
     GetObjectLegalHold GET Object ["legal-hold"] [] "s3:GetObjectLegalHold" Implemented;
     GetObjectLockConfiguration GET Bucket ["object-lock"] [] "s3:GetBucketObjectLockConfiguration" Implemented;
@@ -178,6 +180,7 @@ operations! {
     ListBuckets GET Service [] [] "s3:ListAllMyBuckets" Implemented;
     ListDirectoryBuckets GET Service [] [] "s3express:ListAllMyDirectoryBuckets" OtherEndpoint;
     ListMultipartUploads GET Bucket ["uploads"] [] "s3:ListBucketMultipartUploads" Implemented;
+    ListObjectAnnotations GET Object ["annotation"] [] "s3:ListObjectAnnotations" NotImplemented;
     ListObjectVersions GET Bucket ["versions"] [] "s3:ListBucketVersions" Implemented;
     ListObjects GET Bucket [] [] "s3:ListBucket" Implemented;
     ListObjectsV2 GET Bucket ["list-type=2"] [] "s3:ListBucket" Implemented;
@@ -206,6 +209,7 @@ operations! {
     PutBucketWebsite PUT Bucket ["website"] [] "s3:PutBucketWebsite" NotImplemented;
     PutObject PUT Object [] [] "s3:PutObject" Implemented;
     PutObjectAcl PUT Object ["acl"] [] "s3:PutObjectAcl" Implemented;
+    PutObjectAnnotation PUT Object ["annotation", "annotationName"] [] "s3:PutObjectAnnotation" NotImplemented;
     PutObjectLegalHold PUT Object ["legal-hold"] [] "s3:PutObjectLegalHold" Implemented;
     PutObjectLockConfiguration PUT Bucket ["object-lock"] [] "s3:PutBucketObjectLockConfiguration" Implemented;
     PutObjectRetention PUT Object ["retention"] [] "s3:PutObjectRetention" Implemented;
@@ -214,6 +218,7 @@ operations! {
     RenameObject PUT Object ["renameObject"] [] "s3:PutObject" NotImplemented;
     RestoreObject POST Object ["restore"] [] "s3:RestoreObject" NotImplemented;
     SelectObjectContent POST Object ["select", "select-type=2"] [] "s3:GetObject" NotImplemented;
+    UpdateBucketMetadataAnnotationTableConfiguration PUT Bucket ["metadataAnnotationTable"] [] "s3:UpdateBucketMetadataAnnotationTableConfiguration" NotImplemented;
     UpdateBucketMetadataInventoryTableConfiguration PUT Bucket ["metadataInventoryTable"] [] "s3:UpdateBucketMetadataInventoryTableConfiguration" NotImplemented;
     UpdateBucketMetadataJournalTableConfiguration PUT Bucket ["metadataJournalTable"] [] "s3:UpdateBucketMetadataJournalTableConfiguration" NotImplemented;
     UpdateObjectEncryption PUT Object ["encryption"] [] "s3:UpdateObjectEncryption" NotImplemented;

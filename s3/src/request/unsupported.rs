@@ -6,10 +6,11 @@ use crate::body::checksum::ChecksumAlgorithm;
 use crate::error::{Error, Result};
 
 /// Beginnings of header names that are refused whatever their value.
-const REFUSED_PREFIXES: [&str; 3] = [
+const REFUSED_PREFIXES: [&str; 4] = [
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
     "x-amz-if-match-",
+    "x-amz-object-lock-event-hold",
 ];
 
 /// Header names that are refused whatever their value.
@@ -24,8 +25,11 @@ const REFUSED: [&str; 7] = [
 ];
 
 /// Headers that are accepted with the values that describe what the store does anyway.
-const ACCEPTED_VALUES: [(&str, &[&str]); 1] =
-    [("x-amz-object-ownership", &["BucketOwnerEnforced"])];
+const ACCEPTED_VALUES: [(&str, &[&str]); 2] = [
+    ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
+    // No object has annotations.
+    ("x-amz-object-annotation-directive", &["COPY", "EXCLUDE"]),
+];
 
 /// `x-amz-checksum-` headers that carry no digest.
 const CHECKSUM_SETTINGS: [&str; 3] = [
@@ -109,6 +113,8 @@ mod tests {
             ("x-amz-copy-source-server-side-encryption-customer-key", "k"),
             ("x-amz-website-redirect-location", "/x"),
             ("x-amz-checksum-sha512", "AAAA"),
+            ("x-amz-object-lock-event-hold", "ON"),
+            ("x-amz-object-annotation-directive", "x"),
         ] {
             assert_eq!(
                 outcome(name, value),

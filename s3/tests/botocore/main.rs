@@ -22,7 +22,7 @@ use serde_json::Value;
 const NOT_IN_BOTOCORE: [&str; 1] = ["PostObject"];
 
 /// Query selectors that botocore models as required parameters or leaves to the caller.
-const NOT_IN_REQUEST_URI: [&str; 3] = ["uploadId", "partNumber", "id"];
+const NOT_IN_REQUEST_URI: [&str; 4] = ["uploadId", "partNumber", "id", "annotationName"];
 
 /// Headers that no typed input holds, each with the reason why that is no loss.
 const NOT_IN_INPUTS: [(&str, &str); 10] = [
