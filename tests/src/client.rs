@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 
@@ -167,4 +168,24 @@ pub fn run(run: &Run, timeout_s: u64) -> Result<Vec<u8>, Failed> {
         outcome.stderr,
     )
     .into())
+}
+
+/// Seconds until something that a client does in the background must be done.
+const BACKGROUND_TIMEOUT_S: u64 = 60;
+/// How often it is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Waits until `is_so`, for clients that go on when their command has ended.
+///
+/// # Errors
+/// When it cannot be found out, or takes too long.
+pub fn wait_until(what: &str, is_so: impl Fn() -> Result<bool, Failed>) -> Result<(), Failed> {
+    let since = Instant::now();
+    while !is_so()? {
+        if since.elapsed().as_secs() > BACKGROUND_TIMEOUT_S {
+            return Err(format!("not after {BACKGROUND_TIMEOUT_S} s: {what}").into());
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@
 //!
 //! * [`cluster`] starts and stops development clusters, and breaks them on purpose;
 //! * [`s3`] is a small S3 client of its own, which shares no code with the product;
-//! * [`client`] runs the clients that people use (aws, rclone, s3cmd, curl);
+//! * [`client`] runs the clients that people use, as `docs/CLIENTS.md` lists them;
 //! * [`mount`] holds buckets mounted as folders, [`tree`] the files to copy, [`data`] the bytes;
 //! * [`python`] turns each test function under `python/` into a trial;
 //! * [`skip`] decides what this machine cannot run, before anything is run;
@@ -13,7 +13,7 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `RIQUET_BIN_DIR` | where `riquet`, `riquet-gateway` and `riquet-storage-node` are; else cargo's release folder |
-//! | `RIQUET_VENV` | the Python environment with boto3 and the clients in Python; else `venv` in cargo's folder |
+//! | `RIQUET_VENV` | the Python environment with boto3 and the clients in Python; else `venv` in cargo's folder. Beside it lie the others, see [`paths::Venv`], and `node` |
 //! | `RIQUET_E2E_LARGE` | 1: also the tests of many GiB |
 //! | `RIQUET_E2E_KEEP_DATA` | keep the data of a failed cluster, not only its logs |
 //!

@@ -32,9 +32,48 @@ pub fn venv() -> PathBuf {
     }
 }
 
+/// One of the Python virtual environments that `make setup` makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Venv {
+    /// The newest boto3, and the clients that are programs.
+    Clients,
+    /// Libraries for data, which want a botocore of their own.
+    Data,
+    /// A boto3 from before checksums were sent without being asked for.
+    OldBoto3,
+}
+
+impl Venv {
+    /// Its folder: beside [`venv`], with the name continued.
+    pub fn folder(self) -> PathBuf {
+        let mut folder = venv().into_os_string();
+        folder.push(match self {
+            Self::Clients => "",
+            Self::Data => "-data",
+            Self::OldBoto3 => "-old-boto3",
+        });
+        folder.into()
+    }
+
+    /// Its Python.
+    pub fn python(self) -> PathBuf {
+        self.folder().join("bin/python")
+    }
+}
+
+/// The folder of the packages for Node.js: `node` beside [`venv`].
+pub fn node_modules() -> PathBuf {
+    venv().with_file_name("node").join("node_modules")
+}
+
 /// The folder of the test scripts in Python.
 pub fn python_tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
+}
+
+/// The folder of the test scripts for Node.js.
+pub fn node_tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
 }
 
 /// The program `name` on `PATH`, the virtual environment's first.

@@ -12,49 +12,90 @@ use serde_json::{Value, json};
 
 use crate::client::Run;
 use crate::cluster::{Cluster, Site};
-use crate::paths;
+use crate::paths::{self, Venv};
 use crate::skip::Need;
 use crate::suite::Shared;
 
-/// A trial for each test function of `python/MODULE.py`.
-///
-/// A line `@needs("large")` or `@needs("awscrt")` right above a function says what it needs
-/// beyond boto3. The file is read as text here, so that the trials of a machine without boto3 are
-/// listed, and ignored.
+/// A trial for each test function of `python/MODULE.py`, which needs boto3 and no more.
 ///
 /// # Panics
-/// When the file is missing or names an unknown need.
+/// As [`Python::trials`].
 pub fn trials(shared: &Shared, module: &'static str) -> Vec<Trial> {
-    let file = paths::python_tests().join(format!("{module}.py"));
-    let text = std::fs::read_to_string(&file)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
-    let workers = Workers::default();
-    functions(&text)
-        .into_iter()
-        .map(|(function, needs)| {
-            let (workers, name) = (workers.clone(), format!("{module}::{function}"));
-            shared.trial(name, &needs, move |cluster| {
-                workers.run(cluster, module, &function)
+    Python::of(Venv::Clients).trials(shared, "boto3", module)
+}
+
+/// The Python of one virtual environment. Its modules share their workers.
+#[derive(Clone, Debug)]
+pub struct Python {
+    venv: Venv,
+    workers: Workers,
+}
+
+impl Python {
+    /// The Python of `venv`, without workers yet.
+    pub fn of(venv: Venv) -> Self {
+        let workers = Workers::default();
+        Self { venv, workers }
+    }
+
+    /// A trial for each test function of `python/MODULE.py`, which tests `library`.
+    ///
+    /// A line `@needs("large")` or `@needs("awscrt")` right above a function says what it needs
+    /// beyond that. The file is read as text here, so that the trials of a machine without the
+    /// library are listed, and ignored.
+    ///
+    /// # Panics
+    /// When the file is missing or names an unknown need.
+    pub fn trials(
+        &self,
+        shared: &Shared,
+        library: &'static str,
+        module: &'static str,
+    ) -> Vec<Trial> {
+        let file = paths::python_tests().join(format!("{module}.py"));
+        let text = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
+        functions(&text, self.venv)
+            .into_iter()
+            .map(|(function, mut needs)| {
+                needs.insert(0, Need::PythonModule(self.venv, library));
+                let (python, name) = (self.clone(), format!("{module}::{function}"));
+                shared.trial(name, &needs, move |cluster| {
+                    python.run(cluster, module, &function)
+                })
             })
-        })
-        .collect()
+            .collect()
+    }
+
+    fn run(&self, cluster: &Cluster, module: &str, function: &str) -> Result<(), Failed> {
+        let mut worker = match self.workers.take() {
+            Some(worker) => worker,
+            None => Worker::start(cluster, self.venv)?,
+        };
+        // A worker that fails to answer is dropped, and ended with it.
+        let answer = worker.ask(&json!({"module": module, "function": function}))?;
+        self.workers.give(worker);
+        match answer["failure"].as_str() {
+            None => Ok(()),
+            Some(failure) => Err(failure.into()),
+        }
+    }
 }
 
 /// The test functions of a file in order, each with its needs.
-fn functions(text: &str) -> Vec<(String, Vec<Need>)> {
+fn functions(text: &str, venv: Venv) -> Vec<(String, Vec<Need>)> {
     let mut functions = Vec::new();
-    let mut needs = vec![Need::PythonModule("boto3")];
+    let mut needs = Vec::new();
     for line in text.lines() {
         if let Some(need) = line.strip_prefix("@needs(\"") {
             needs.push(match need.trim_end_matches("\")") {
                 "large" => Need::Large,
-                "awscrt" => Need::PythonModule("awscrt"),
+                "awscrt" => Need::PythonModule(venv, "awscrt"),
                 other => panic!("unknown need {other}"),
             });
         } else if let Some(rest) = line.strip_prefix("def test_") {
             let end = rest.find('(').unwrap_or(rest.len());
-            let needs = std::mem::replace(&mut needs, vec![Need::PythonModule("boto3")]);
-            functions.push((format!("test_{}", &rest[..end]), needs));
+            functions.push((format!("test_{}", &rest[..end]), std::mem::take(&mut needs)));
         }
     }
     functions
@@ -65,20 +106,13 @@ fn functions(text: &str) -> Vec<(String, Vec<Need>)> {
 struct Workers(Arc<Mutex<Vec<Worker>>>);
 
 impl Workers {
-    fn run(&self, cluster: &Cluster, module: &str, function: &str) -> Result<(), Failed> {
-        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut worker = match idle {
-            Some(worker) => worker,
-            None => Worker::start(cluster)?,
-        };
-        // A worker that fails to answer is dropped, and ended with it.
-        let answer = worker.ask(&json!({"module": module, "function": function}))?;
+    fn take(&self) -> Option<Worker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give(&self, worker: Worker) {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(worker);
-        match answer["failure"].as_str() {
-            None => Ok(()),
-            Some(failure) => Err(failure.into()),
-        }
     }
 }
 
@@ -91,8 +125,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(cluster: &Cluster) -> Result<Self, Failed> {
-        let mut process = Run::new("python")
+    fn start(cluster: &Cluster, venv: Venv) -> Result<Self, Failed> {
+        let mut process = Run::new(venv.python())
             .arg(paths::python_tests().join("worker.py"))
             .for_cluster(cluster, Site::Toulouse)
             .env("RIQUET_OTHER_URL", cluster.endpoint(Site::Montpellier))
@@ -135,11 +169,11 @@ mod tests {
     #[test]
     fn functions_are_listed_with_their_needs() {
         let text = "def test_a(t):\n    pass\n@needs(\"large\")\ndef test_b(t):\ndef helper():\n";
-        let found = functions(text);
+        let found = functions(text, Venv::Clients);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].0, "test_a");
         assert_eq!(found[1].0, "test_b");
-        assert_eq!(found[0].1, [Need::PythonModule("boto3")]);
-        assert_eq!(found[1].1, [Need::PythonModule("boto3"), Need::Large]);
+        assert_eq!(found[0].1, []);
+        assert_eq!(found[1].1, [Need::Large]);
     }
 }

@@ -5,15 +5,17 @@
 
 use libtest_mimic::{Completion, Failed, Trial};
 
-use crate::paths;
+use crate::paths::{self, Venv};
 
 /// Something a trial needs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// A program on `PATH` or in the virtual environment.
     Program(&'static str),
-    /// A module of the virtual environment's Python.
-    PythonModule(&'static str),
+    /// A module of a virtual environment's Python.
+    PythonModule(Venv, &'static str),
+    /// A package for Node.js, and Node.js.
+    NodePackage(&'static str),
     /// FUSE mounts: `/dev/fuse`, and a `fusermount` of either generation.
     Fuse,
     /// The wish for tests of many GiB: `RIQUET_E2E_LARGE=1`.
@@ -27,8 +29,13 @@ impl Need {
             Self::Program(name) => paths::which(name)
                 .is_none()
                 .then(|| format!("{name} is not installed")),
-            Self::PythonModule(name) => (!has_python_module(name))
-                .then(|| format!("no Python module {name} in {}", paths::venv().display())),
+            Self::PythonModule(venv, name) => (!has_python_module(venv, name))
+                .then(|| format!("no Python module {name} in {}", venv.folder().display())),
+            Self::NodePackage(name) => Self::Program("node").missing().or_else(|| {
+                let folder = paths::node_modules();
+                (!folder.join(name).is_dir())
+                    .then(|| format!("no Node.js package {name} in {}", folder.display()))
+            }),
             Self::Fuse => {
                 let device = std::fs::OpenOptions::new()
                     .read(true)
@@ -52,8 +59,8 @@ impl Need {
     }
 }
 
-fn has_python_module(name: &str) -> bool {
-    let Ok(versions) = std::fs::read_dir(paths::venv().join("lib")) else {
+fn has_python_module(venv: Venv, name: &str) -> bool {
+    let Ok(versions) = std::fs::read_dir(venv.folder().join("lib")) else {
         return false;
     };
     versions

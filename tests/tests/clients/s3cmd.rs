@@ -53,6 +53,12 @@ fn put_get_del(cluster: &Cluster) -> Result<(), Failed> {
         let info = s3cmd(cluster, Site::Toulouse, &["info", &url])?;
         assert!(info.contains("MD5 sum"), "{info}");
     }
+    let (one, back) = (folder.path().join("one"), folder.path().join("back"));
+    let (one, back) = (one.to_string_lossy(), back.to_string_lossy());
+    let url = format!("s3://{bucket}/été/large.bin");
+    s3cmd(cluster, Site::Montpellier, &["put", &one, &url])?;
+    s3cmd(cluster, Site::Toulouse, &["get", "--force", &url, &back])?;
+    assert_eq!(tree::snapshot(folder.path())?["back"], files["one"]);
     let listing = s3cmd(cluster, Site::Toulouse, &["ls", &format!("s3://{bucket}/")])?;
     assert!(listing.contains("DIR"), "{listing}");
     let everything = format!("s3://{bucket}/");
