@@ -22,8 +22,11 @@ def needs(_what):
     return lambda function: function
 
 
-def client(url, **options):
-    """A boto3 client of a gateway, with the credentials of the environment."""
+def client(url, verify=None, **options):
+    """A boto3 client of a gateway, with the credentials of the environment.
+
+    `verify` names the certificates to trust instead of the system's.
+    """
     settings = {
         "s3": {"addressing_style": "path"},
         "retries": {"total_max_attempts": 2},
@@ -36,6 +39,7 @@ def client(url, **options):
         "s3",
         endpoint_url=url,
         region_name=os.environ["AWS_REGION"],
+        verify=verify,
         config=Config(**settings),
     )
 

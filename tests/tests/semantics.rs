@@ -15,6 +15,9 @@ fn main() -> ExitCode {
             "test_object_lock",
             "test_cors",
             "test_versioning",
+            "test_integrity",
+            "test_presigned",
+            "test_habits",
         ]
         .into_iter()
         .flat_map(|module| python::trials(shared, module))
