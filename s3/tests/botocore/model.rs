@@ -16,7 +16,8 @@ pub(crate) struct Models(PathBuf);
 impl Models {
     /// Looks for botocore.
     pub(crate) fn find() -> Option<Self> {
-        let package = match std::env::var_os("RIQUET_BOTOCORE_DIR") {
+        let named = std::env::var_os("RIQUET_BOTOCORE_DIR").filter(|folder| !folder.is_empty());
+        let package = match named {
             Some(folder) => PathBuf::from(folder),
             None => imported_package()?,
         };
