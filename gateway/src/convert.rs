@@ -153,7 +153,7 @@ pub(crate) fn stored_headers(headers: &ObjectHeaders) -> (ContentHeaders, Vec<(S
         content_language: headers.content_language.clone(),
         cache_control: headers.cache_control.clone(),
         expires: headers.expires.clone(),
-        website_redirect: None,
+        website_redirect: headers.website_redirect.clone(),
     };
     (content, headers.metadata.clone().into_pairs())
 }
@@ -166,6 +166,7 @@ fn headers(content: &ContentHeaders, metadata: &[(String, String)]) -> ObjectHea
         content_disposition: content.content_disposition.clone(),
         cache_control: content.cache_control.clone(),
         expires: content.expires.clone(),
+        website_redirect: content.website_redirect.clone(),
         metadata: UserMetadata::from_stored(metadata.to_vec()),
     }
 }

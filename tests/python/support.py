@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import random
+import time
 import uuid
 
 import boto3
@@ -93,14 +94,21 @@ class Tester:
         self.other = client(self.other_url)
         self.raw = Raw(self.url)
 
+    def until(self, condition, limit_s=30):
+        """Waits until something holds."""
+        end = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < end, f"not within {limit_s} s"
+            time.sleep(0.05)
+
     def bucket_name(self):
         """A name that no bucket has."""
         return f"test-{uuid.uuid4().hex[:20]}"
 
-    def bucket(self):
+    def bucket(self, **arguments):
         """The name of a new bucket."""
         name = self.bucket_name()
-        self.s3.create_bucket(Bucket=name)
+        self.s3.create_bucket(Bucket=name, **arguments)
         return name
 
     def put(self, bucket, key, body=b"", **arguments):

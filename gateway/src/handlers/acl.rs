@@ -6,6 +6,7 @@ use bytes::Bytes;
 use riquet_metadata::command::{Alteration, NewDocument};
 use riquet_metadata::record::{Document, DocumentKind};
 use riquet_s3::acl::{Accounts, Acl, CannedAcl, RequestedAcl, RequestedGrantee};
+use riquet_s3::config::ownership::ObjectOwnership;
 use riquet_s3::request::{ObjectInput, PutBucketAclInput, PutObjectAclInput};
 use riquet_s3::response::{Done, Owner};
 use riquet_s3::{Error as S3Error, ErrorCode};
@@ -113,7 +114,15 @@ pub(super) async fn of_new_object(
 pub(super) async fn of_new_bucket(
     cx: &Context,
     asked: Option<&RequestedAcl>,
+    ownership: Option<ObjectOwnership>,
 ) -> Result<Option<NewDocument>, Error> {
+    let rules = Rules {
+        ownership: ownership.map(Ownership::from).unwrap_or_default(),
+        ..Rules::default()
+    };
+    if let Some(asked) = asked {
+        check_enforced(&rules, asked)?;
+    }
     let Some(asked) = asked.filter(|asked| **asked != RequestedAcl::Canned(CannedAcl::Private))
     else {
         return Ok(None);

@@ -2,8 +2,8 @@
 
 use http::Response;
 use riquet_metadata::Created;
-use riquet_metadata::command::{BucketChange, NewBucket};
-use riquet_metadata::record::{Bucket, Versioning as StoredVersioning};
+use riquet_metadata::command::{BucketChange, NewBucket, NewDocument};
+use riquet_metadata::record::{Bucket, Document, DocumentKind, Versioning as StoredVersioning};
 use riquet_s3::config::object_lock::ObjectLockConfiguration;
 use riquet_s3::config::versioning::{Versioning, VersioningStatus};
 use riquet_s3::request::{
@@ -102,7 +102,7 @@ pub(super) async fn create_bucket(cx: &Context, input: &CreateBucketInput) -> An
     let new = NewBucket {
         has_locks: input.object_lock == ObjectLockAtCreation::Enabled,
         tenant: tenant.id.clone(),
-        documents: Vec::from_iter(acl::of_new_bucket(cx, input.acl.as_ref()).await?),
+        documents: first_documents(cx, input).await?,
         ..NewBucket::named(&name, owner, region)
     };
     match cx.metadata().create_bucket(&new).await? {
@@ -115,6 +115,19 @@ pub(super) async fn create_bucket(cx: &Context, input: &CreateBucketInput) -> An
         }
         .into_response(),
     ))
+}
+
+/// What a bucket is configured with from its beginning.
+async fn first_documents(
+    cx: &Context,
+    input: &CreateBucketInput,
+) -> Result<Vec<NewDocument>, Error> {
+    let ownership = input.object_ownership.map(|ownership| NewDocument {
+        kind: DocumentKind::OwnershipControls,
+        document: Document(ownership.to_xml()),
+    });
+    let acl = acl::of_new_bucket(cx, input.acl.as_ref(), input.object_ownership).await?;
+    Ok(ownership.into_iter().chain(acl).collect())
 }
 
 /// A bucket is made in the store's own region, named or not.

@@ -65,10 +65,11 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
     } = copied;
 
     let etag = ETag::whole(md5);
-    let (headers, user_metadata) = match &input.metadata {
+    let (mut headers, user_metadata) = match &input.metadata {
         CopyMetadata::Copy => (source.body.headers, source.body.user_metadata),
         CopyMetadata::Replace(headers) => convert::stored_headers(headers),
     };
+    headers.website_redirect = input.website_redirect.clone();
     let tags = match &input.tags {
         CopyTags::Copy => source.body.tags,
         CopyTags::Replace(tags) => tags.clone().into_pairs(),

@@ -2,6 +2,7 @@
 //! the operation says over metadata and data path, and gives a typed output.
 
 mod acl;
+mod attributes;
 mod bucket;
 mod copy;
 mod delete;
@@ -14,6 +15,7 @@ mod multipart_complete;
 mod multipart_list;
 mod policy;
 mod put;
+mod settings;
 mod tagging;
 
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use riquet_s3::body::PayloadSpec;
 use riquet_s3::config::object_lock::Governance;
 use riquet_s3::policy as iam;
 use riquet_s3::request::{Operation, VersionId};
+use riquet_s3::response::EmptyListOutput;
 use riquet_s3::{Error as S3Error, ErrorCode, ObjectKey as S3Key};
 
 use crate::access::{self, BucketPolicy, Known, Question, Rules, Verdict, authorize};
@@ -240,6 +243,45 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         }
         Op::PutBucketTagging(input) => tagging::put_bucket_tagging(cx, input).await,
         Op::DeleteBucketTagging(_) => document::delete(cx, DocumentKind::Tagging).await,
+        Op::GetPublicAccessBlock(_) => {
+            let missing = ErrorCode::NoSuchPublicAccessBlockConfiguration;
+            document::get(cx, DocumentKind::PublicAccessBlock, missing).await
+        }
+        Op::PutPublicAccessBlock(input) => {
+            let document = input.configuration.to_xml();
+            document::put(cx, DocumentKind::PublicAccessBlock, document).await
+        }
+        Op::DeletePublicAccessBlock(_) => {
+            document::delete(cx, DocumentKind::PublicAccessBlock).await
+        }
+        Op::GetBucketOwnershipControls(_) => {
+            let missing = ErrorCode::OwnershipControlsNotFoundError;
+            document::get(cx, DocumentKind::OwnershipControls, missing).await
+        }
+        Op::PutBucketOwnershipControls(input) => {
+            let document = input.configuration.to_xml();
+            document::put(cx, DocumentKind::OwnershipControls, document).await
+        }
+        Op::DeleteBucketOwnershipControls(_) => {
+            document::delete(cx, DocumentKind::OwnershipControls).await
+        }
+        Op::GetBucketAccelerateConfiguration(_) => settings::get_acceleration(cx).await,
+        Op::PutBucketAccelerateConfiguration(input) => {
+            settings::put_acceleration(cx, input.configuration).await
+        }
+        Op::GetBucketRequestPayment(_) => Ok(settings::get_payer()),
+        Op::PutBucketRequestPayment(input) => settings::put_payer(input.configuration),
+        Op::GetBucketReplication(_) => Err(ErrorCode::ReplicationConfigurationNotFoundError.into()),
+        Op::GetBucketAnalyticsConfiguration(_)
+        | Op::GetBucketIntelligentTieringConfiguration(_)
+        | Op::GetBucketInventoryConfiguration(_)
+        | Op::GetBucketMetricsConfiguration(_) => Err(ErrorCode::NoSuchConfiguration.into()),
+        Op::ListBucketAnalyticsConfigurations(_) => Ok(settings::none(EmptyListOutput::Analytics)),
+        Op::ListBucketIntelligentTieringConfigurations(_) => {
+            Ok(settings::none(EmptyListOutput::IntelligentTiering))
+        }
+        Op::ListBucketInventoryConfigurations(_) => Ok(settings::none(EmptyListOutput::Inventory)),
+        Op::ListBucketMetricsConfigurations(_) => Ok(settings::none(EmptyListOutput::Metrics)),
         Op::GetObjectLockConfiguration(_) => lock::get_configuration(cx).await,
         Op::PutObjectLockConfiguration(input) => lock::put_configuration(cx, input).await,
         Op::GetObjectRetention(input) => lock::get_retention(cx, input).await,
@@ -259,6 +301,7 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         Op::HeadObject(input) => get::head_object(cx, input).await,
         Op::GetObjectAcl(input) => acl::get_object_acl(cx, input).await,
         Op::PutObjectAcl(input) => acl::put_object_acl(cx, input).await,
+        Op::GetObjectAttributes(input) => attributes::get_object_attributes(cx, input).await,
         Op::GetObjectTagging(input) => tagging::get_object_tagging(cx, input).await,
         Op::PutObjectTagging(input) => tagging::put_object_tagging(cx, input).await,
         Op::DeleteObjectTagging(input) => tagging::delete_object_tagging(cx, input).await,

@@ -165,13 +165,17 @@ impl Route {
             OperationName::PutBucketAcl
             | OperationName::PutBucketCors
             | OperationName::PutBucketPolicy
+            | OperationName::PutBucketAccelerateConfiguration
+            | OperationName::PutBucketOwnershipControls
+            | OperationName::PutBucketRequestPayment
             | OperationName::PutBucketTagging
             | OperationName::PutBucketVersioning
             | OperationName::PutObjectAcl
             | OperationName::PutObjectLegalHold
             | OperationName::PutObjectLockConfiguration
             | OperationName::PutObjectRetention
-            | OperationName::PutObjectTagging => document(SETTING_BYTES_MAX),
+            | OperationName::PutObjectTagging
+            | OperationName::PutPublicAccessBlock => document(SETTING_BYTES_MAX),
             OperationName::CompleteMultipartUpload => BodyKind::Xml {
                 limit_bytes: COMPLETE_UPLOAD_BYTES_MAX,
                 purpose: Purpose::CompleteMultipart,

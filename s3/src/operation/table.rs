@@ -126,7 +126,7 @@ operations! {
     DeleteBucketMetadataConfiguration DELETE Bucket ["metadataConfiguration"] [] "s3:DeleteBucketMetadataTableConfiguration" NotImplemented;
     DeleteBucketMetadataTableConfiguration DELETE Bucket ["metadataTable"] [] "s3:DeleteBucketMetadataTableConfiguration" NotImplemented;
     DeleteBucketMetricsConfiguration DELETE Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
-    DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" NotImplemented;
+    DeleteBucketOwnershipControls DELETE Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" Implemented;
     DeleteBucketPolicy DELETE Bucket ["policy"] [] "s3:DeleteBucketPolicy" Implemented;
     DeleteBucketReplication DELETE Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
     DeleteBucketTagging DELETE Bucket ["tagging"] [] "s3:PutBucketTagging" Implemented;
@@ -135,48 +135,48 @@ operations! {
     DeleteObjectAnnotation DELETE Object ["annotation", "annotationName"] [] "s3:DeleteObjectAnnotation" NotImplemented;
     DeleteObjectTagging DELETE Object ["tagging"] [] "s3:DeleteObjectTagging" Implemented;
     DeleteObjects POST Bucket ["delete"] [] "s3:DeleteObject" Implemented;
-    DeletePublicAccessBlock DELETE Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" NotImplemented;
+    DeletePublicAccessBlock DELETE Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" Implemented;
     GetBucketAbac GET Bucket ["abac"] [] "s3:GetBucketAbac" NotImplemented;
-    GetBucketAccelerateConfiguration GET Bucket ["accelerate"] [] "s3:GetAccelerateConfiguration" NotImplemented;
+    GetBucketAccelerateConfiguration GET Bucket ["accelerate"] [] "s3:GetAccelerateConfiguration" Implemented;
     GetBucketAcl GET Bucket ["acl"] [] "s3:GetBucketAcl" Implemented;
-    GetBucketAnalyticsConfiguration GET Bucket ["analytics", "id"] [] "s3:GetAnalyticsConfiguration" NotImplemented;
+    GetBucketAnalyticsConfiguration GET Bucket ["analytics", "id"] [] "s3:GetAnalyticsConfiguration" Implemented;
     GetBucketCors GET Bucket ["cors"] [] "s3:GetBucketCORS" Implemented;
     GetBucketEncryption GET Bucket ["encryption"] [] "s3:GetEncryptionConfiguration" NotImplemented;
-    GetBucketIntelligentTieringConfiguration GET Bucket ["intelligent-tiering", "id"] [] "s3:GetIntelligentTieringConfiguration" NotImplemented;
-    GetBucketInventoryConfiguration GET Bucket ["inventory", "id"] [] "s3:GetInventoryConfiguration" NotImplemented;
+    GetBucketIntelligentTieringConfiguration GET Bucket ["intelligent-tiering", "id"] [] "s3:GetIntelligentTieringConfiguration" Implemented;
+    GetBucketInventoryConfiguration GET Bucket ["inventory", "id"] [] "s3:GetInventoryConfiguration" Implemented;
     GetBucketLifecycle GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" SameRequestAs("GetBucketLifecycleConfiguration");
     GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" NotImplemented;
     GetBucketLocation GET Bucket ["location"] [] "s3:GetBucketLocation" Implemented;
     GetBucketLogging GET Bucket ["logging"] [] "s3:GetBucketLogging" NotImplemented;
     GetBucketMetadataConfiguration GET Bucket ["metadataConfiguration"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
     GetBucketMetadataTableConfiguration GET Bucket ["metadataTable"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
-    GetBucketMetricsConfiguration GET Bucket ["metrics", "id"] [] "s3:GetMetricsConfiguration" NotImplemented;
+    GetBucketMetricsConfiguration GET Bucket ["metrics", "id"] [] "s3:GetMetricsConfiguration" Implemented;
     GetBucketNotification GET Bucket ["notification"] [] "s3:GetBucketNotification" SameRequestAs("GetBucketNotificationConfiguration");
     GetBucketNotificationConfiguration GET Bucket ["notification"] [] "s3:GetBucketNotification" NotImplemented;
-    GetBucketOwnershipControls GET Bucket ["ownershipControls"] [] "s3:GetBucketOwnershipControls" NotImplemented;
+    GetBucketOwnershipControls GET Bucket ["ownershipControls"] [] "s3:GetBucketOwnershipControls" Implemented;
     GetBucketPolicy GET Bucket ["policy"] [] "s3:GetBucketPolicy" Implemented;
     GetBucketPolicyStatus GET Bucket ["policyStatus"] [] "s3:GetBucketPolicyStatus" Implemented;
-    GetBucketReplication GET Bucket ["replication"] [] "s3:GetReplicationConfiguration" NotImplemented;
-    GetBucketRequestPayment GET Bucket ["requestPayment"] [] "s3:GetBucketRequestPayment" NotImplemented;
+    GetBucketReplication GET Bucket ["replication"] [] "s3:GetReplicationConfiguration" Implemented;
+    GetBucketRequestPayment GET Bucket ["requestPayment"] [] "s3:GetBucketRequestPayment" Implemented;
     GetBucketTagging GET Bucket ["tagging"] [] "s3:GetBucketTagging" Implemented;
     GetBucketVersioning GET Bucket ["versioning"] [] "s3:GetBucketVersioning" Implemented;
     GetBucketWebsite GET Bucket ["website"] [] "s3:GetBucketWebsite" NotImplemented;
     GetObject GET Object [] [] "s3:GetObject" Implemented;
     GetObjectAcl GET Object ["acl"] [] "s3:GetObjectAcl" Implemented;
     GetObjectAnnotation GET Object ["annotation", "annotationName"] [] "s3:GetObjectAnnotation" NotImplemented;
-    GetObjectAttributes GET Object ["attributes"] [] "s3:GetObjectAttributes" NotImplemented;
+    GetObjectAttributes GET Object ["attributes"] [] "s3:GetObjectAttributes" Implemented;
     GetObjectLegalHold GET Object ["legal-hold"] [] "s3:GetObjectLegalHold" Implemented;
     GetObjectLockConfiguration GET Bucket ["object-lock"] [] "s3:GetBucketObjectLockConfiguration" Implemented;
     GetObjectRetention GET Object ["retention"] [] "s3:GetObjectRetention" Implemented;
     GetObjectTagging GET Object ["tagging"] [] "s3:GetObjectTagging" Implemented;
     GetObjectTorrent GET Object ["torrent"] [] "s3:GetObjectTorrent" NotImplemented;
-    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] [] "s3:GetBucketPublicAccessBlock" NotImplemented;
+    GetPublicAccessBlock GET Bucket ["publicAccessBlock"] [] "s3:GetBucketPublicAccessBlock" Implemented;
     HeadBucket HEAD Bucket [] [] "s3:ListBucket" Implemented;
     HeadObject HEAD Object [] [] "s3:GetObject" Implemented;
-    ListBucketAnalyticsConfigurations GET Bucket ["analytics"] [] "s3:GetAnalyticsConfiguration" NotImplemented;
-    ListBucketIntelligentTieringConfigurations GET Bucket ["intelligent-tiering"] [] "s3:GetIntelligentTieringConfiguration" NotImplemented;
-    ListBucketInventoryConfigurations GET Bucket ["inventory"] [] "s3:GetInventoryConfiguration" NotImplemented;
-    ListBucketMetricsConfigurations GET Bucket ["metrics"] [] "s3:GetMetricsConfiguration" NotImplemented;
+    ListBucketAnalyticsConfigurations GET Bucket ["analytics"] [] "s3:GetAnalyticsConfiguration" Implemented;
+    ListBucketIntelligentTieringConfigurations GET Bucket ["intelligent-tiering"] [] "s3:GetIntelligentTieringConfiguration" Implemented;
+    ListBucketInventoryConfigurations GET Bucket ["inventory"] [] "s3:GetInventoryConfiguration" Implemented;
+    ListBucketMetricsConfigurations GET Bucket ["metrics"] [] "s3:GetMetricsConfiguration" Implemented;
     ListBuckets GET Service [] [] "s3:ListAllMyBuckets" Implemented;
     ListDirectoryBuckets GET Service [] [] "s3express:ListAllMyDirectoryBuckets" OtherEndpoint;
     ListMultipartUploads GET Bucket ["uploads"] [] "s3:ListBucketMultipartUploads" Implemented;
@@ -187,7 +187,7 @@ operations! {
     ListParts GET Object ["uploadId"] [] "s3:ListMultipartUploadParts" Implemented;
     PostObject POST Bucket [] [] "s3:PutObject" NotImplemented;
     PutBucketAbac PUT Bucket ["abac"] [] "s3:PutBucketAbac" NotImplemented;
-    PutBucketAccelerateConfiguration PUT Bucket ["accelerate"] [] "s3:PutAccelerateConfiguration" NotImplemented;
+    PutBucketAccelerateConfiguration PUT Bucket ["accelerate"] [] "s3:PutAccelerateConfiguration" Implemented;
     PutBucketAcl PUT Bucket ["acl"] [] "s3:PutBucketAcl" Implemented;
     PutBucketAnalyticsConfiguration PUT Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
     PutBucketCors PUT Bucket ["cors"] [] "s3:PutBucketCORS" Implemented;
@@ -200,10 +200,10 @@ operations! {
     PutBucketMetricsConfiguration PUT Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
     PutBucketNotification PUT Bucket ["notification"] [] "s3:PutBucketNotification" SameRequestAs("PutBucketNotificationConfiguration");
     PutBucketNotificationConfiguration PUT Bucket ["notification"] [] "s3:PutBucketNotification" NotImplemented;
-    PutBucketOwnershipControls PUT Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" NotImplemented;
+    PutBucketOwnershipControls PUT Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" Implemented;
     PutBucketPolicy PUT Bucket ["policy"] [] "s3:PutBucketPolicy" Implemented;
     PutBucketReplication PUT Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
-    PutBucketRequestPayment PUT Bucket ["requestPayment"] [] "s3:PutBucketRequestPayment" NotImplemented;
+    PutBucketRequestPayment PUT Bucket ["requestPayment"] [] "s3:PutBucketRequestPayment" Implemented;
     PutBucketTagging PUT Bucket ["tagging"] [] "s3:PutBucketTagging" Implemented;
     PutBucketVersioning PUT Bucket ["versioning"] [] "s3:PutBucketVersioning" Implemented;
     PutBucketWebsite PUT Bucket ["website"] [] "s3:PutBucketWebsite" NotImplemented;
@@ -214,7 +214,7 @@ operations! {
     PutObjectLockConfiguration PUT Bucket ["object-lock"] [] "s3:PutBucketObjectLockConfiguration" Implemented;
     PutObjectRetention PUT Object ["retention"] [] "s3:PutObjectRetention" Implemented;
     PutObjectTagging PUT Object ["tagging"] [] "s3:PutObjectTagging" Implemented;
-    PutPublicAccessBlock PUT Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" NotImplemented;
+    PutPublicAccessBlock PUT Bucket ["publicAccessBlock"] [] "s3:PutBucketPublicAccessBlock" Implemented;
     RenameObject PUT Object ["renameObject"] [] "s3:PutObject" NotImplemented;
     RestoreObject POST Object ["restore"] [] "s3:RestoreObject" NotImplemented;
     SelectObjectContent POST Object ["select", "select-type=2"] [] "s3:GetObject" NotImplemented;
@@ -242,11 +242,22 @@ impl OperationName {
                 "<AccessControlPolicy><Owner><ID>a</ID></Owner><AccessControlList/>\
                  </AccessControlPolicy>"
             }
+            Self::PutBucketAccelerateConfiguration => {
+                "<AccelerateConfiguration><Status>Suspended</Status></AccelerateConfiguration>"
+            }
             Self::PutBucketCors => {
                 "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET\
                  </AllowedMethod></CORSRule></CORSConfiguration>"
             }
             Self::PutBucketPolicy => "{}",
+            Self::PutBucketOwnershipControls => {
+                "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule>\
+                 </OwnershipControls>"
+            }
+            Self::PutBucketRequestPayment => {
+                "<RequestPaymentConfiguration><Payer>BucketOwner</Payer>\
+                 </RequestPaymentConfiguration>"
+            }
             Self::PutBucketTagging | Self::PutObjectTagging => "<Tagging><TagSet/></Tagging>",
             Self::PutBucketVersioning => {
                 "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
@@ -257,6 +268,10 @@ impl OperationName {
                  </ObjectLockConfiguration>"
             }
             Self::PutObjectRetention => "<Retention/>",
+            Self::PutPublicAccessBlock => {
+                "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
+                 </PublicAccessBlockConfiguration>"
+            }
             _ => "",
         }
     }

@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use crate::acl::RequestedAcl;
+use crate::config::ownership::ObjectOwnership;
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::BucketName;
 use crate::xml::read::Element;
@@ -45,6 +46,8 @@ pub struct CreateBucketInput {
     pub object_lock: ObjectLockAtCreation,
     /// Who may do what with it, where the client says.
     pub acl: Option<RequestedAcl>,
+    /// Who is to own what others write into it, where the client says.
+    pub object_ownership: Option<ObjectOwnership>,
 }
 
 /// Whether a new bucket's versions can be locked.
@@ -69,12 +72,15 @@ impl CreateBucketInput {
     pub(crate) fn parse(bucket: BucketName, fields: Fields<'_>, body: &[u8]) -> Result<Self> {
         let object_lock = ObjectLockAtCreation::parse(fields)?;
         let acl = RequestedAcl::from_headers(fields.headers, fields.query)?;
+        let ownership = fields.header("x-amz-object-ownership")?;
+        let object_ownership = ownership.map(ObjectOwnership::parse_header).transpose()?;
         if body.is_empty() {
             return Ok(Self {
                 bucket,
                 location: None,
                 object_lock,
                 acl,
+                object_ownership,
             });
         }
         let root = Element::parse(body, "CreateBucketConfiguration")?;
@@ -95,6 +101,7 @@ impl CreateBucketInput {
             location,
             object_lock,
             acl,
+            object_ownership,
         })
     }
 }
@@ -113,6 +120,27 @@ pub struct BucketConfiguration<T> {
 pub struct BucketInput {
     /// The bucket.
     pub bucket: BucketName,
+}
+
+/// The input of the operations that list configurations of which a bucket may have several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListConfigurationsInput {
+    /// The bucket.
+    pub bucket: BucketName,
+}
+
+impl ListConfigurationsInput {
+    /// Every list ends with its first page, so that nobody was given a token.
+    pub(crate) fn parse(bucket: BucketName, fields: Fields<'_>) -> Result<Self> {
+        match fields.non_empty("continuation-token") {
+            None => Ok(Self { bucket }),
+            Some(token) => Err(Error::invalid_argument(
+                "continuation-token",
+                token,
+                "The continuation token provided is incorrect",
+            )),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Target;
 use super::conditions::{copy_source_conditions, write_condition};
 use super::fields::Fields;
-use super::headers::{ObjectHeaders, StorageClass};
+use super::headers::{ObjectHeaders, StorageClass, website_redirect};
 use super::lock::NewLock;
 use super::multipart::{UploadTarget, checksum_algorithm};
 use super::object::VersionId;
@@ -100,6 +100,8 @@ pub struct CopyObjectInput {
     pub source_conditions: ReadConditions,
     /// Where the copy's headers and metadata come from.
     pub metadata: CopyMetadata,
+    /// Where a web site sends those who ask for the copy. The source's is never copied.
+    pub website_redirect: Option<String>,
     /// Where the copy's tags come from.
     pub tags: CopyTags,
     /// What the copy is to be kept by. A source's lock is not copied.
@@ -126,10 +128,12 @@ impl CopyObjectInput {
             Directive::Replace => CopyTags::Replace(new_tags(fields)?),
         };
         let storage_class = StorageClass::requested(fields)?;
+        let website_redirect = website_redirect(fields)?;
         let checksum_algorithm = checksum_algorithm(fields)?;
         let onto_itself = source.bucket == target.bucket && source.key == target.key;
         let changes_nothing = metadata == CopyMetadata::Copy
             && storage_class.is_none()
+            && website_redirect.is_none()
             && checksum_algorithm.is_none()
             && source.version_id.is_none();
         if onto_itself && changes_nothing {
@@ -145,6 +149,7 @@ impl CopyObjectInput {
             source,
             source_conditions: copy_source_conditions(fields)?,
             metadata,
+            website_redirect,
             tags,
             lock: NewLock::parse(fields)?,
             acl: RequestedAcl::from_headers(fields.headers, fields.query)?,

@@ -74,23 +74,29 @@ impl<'a> Fields<'a> {
         let Some(text) = self.parameter(name).filter(|text| !text.is_empty()) else {
             return Ok(max);
         };
-        // AWS takes a 32-bit signed integer and clamps it silently.
-        match text
-            .parse::<i32>()
-            .ok()
-            .and_then(|count| u32::try_from(count).ok())
-        {
-            Some(count) if count >= min => Ok(count.min(max)),
-            _ => Err(Error::invalid_argument(
-                name,
-                text,
-                format!(
-                    "Argument {name} must be an integer between {min} and {}",
-                    i32::MAX
-                ),
-            )),
-        }
+        Ok(count(name, text, min)?.min(max))
     }
+
+    /// A count in a header.
+    pub(crate) fn header_count(&self, name: &'static str) -> Result<Option<u32>> {
+        let text = self.header(name)?;
+        text.map(|text| count(name, text, 0)).transpose()
+    }
+}
+
+/// AWS takes a 32-bit signed integer.
+fn count(name: &'static str, text: &str, min: u32) -> Result<u32> {
+    let count = text.parse::<i32>().ok().and_then(|n| u32::try_from(n).ok());
+    count.filter(|count| *count >= min).ok_or_else(|| {
+        Error::invalid_argument(
+            name,
+            text,
+            format!(
+                "Argument {name} must be an integer between {min} and {}",
+                i32::MAX
+            ),
+        )
+    })
 }
 
 #[cfg(test)]

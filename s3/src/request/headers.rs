@@ -27,6 +27,8 @@ pub struct ObjectHeaders {
     pub cache_control: Option<String>,
     /// `Expires`, as the client wrote it.
     pub expires: Option<String>,
+    /// `x-amz-website-redirect-location`: where a web site sends those who ask for the object.
+    pub website_redirect: Option<String>,
     /// The user metadata.
     pub metadata: UserMetadata,
 }
@@ -42,9 +44,32 @@ impl ObjectHeaders {
             content_disposition: fields.header_owned("content-disposition")?,
             cache_control: fields.header_owned("cache-control")?,
             expires: fields.header_owned("expires")?,
+            website_redirect: website_redirect(fields)?,
             metadata: UserMetadata::parse(fields)?,
         })
     }
+}
+
+/// The most bytes of a redirect location.
+const REDIRECT_BYTES_MAX: usize = 2048;
+
+/// Where a web site is to send those who ask for the object: another object or another site.
+pub(crate) fn website_redirect(fields: Fields<'_>) -> Result<Option<String>> {
+    let Some(location) = fields.header_owned("x-amz-website-redirect-location")? else {
+        return Ok(None);
+    };
+    if !["/", "http://", "https://"]
+        .iter()
+        .any(|start| location.starts_with(start))
+    {
+        return Err(ErrorCode::InvalidRedirectLocation.into());
+    }
+    // It may have come in the query, and returns as a header.
+    if location.len() > REDIRECT_BYTES_MAX || HeaderValue::from_str(&location).is_err() {
+        let why = "The website redirect location is too long or no header value.";
+        return Err(Error::new(ErrorCode::InvalidRedirectLocation).message(why));
+    }
+    Ok(Some(location))
 }
 
 /// `aws-chunked` frames the transfer and is no property of the object.

@@ -2,6 +2,7 @@
 //! looks at raw headers, queries or XML again.
 
 mod access;
+mod attributes;
 mod bucket;
 mod conditions;
 mod copy;
@@ -17,9 +18,10 @@ pub(crate) mod unsupported;
 use http::HeaderMap;
 
 pub use access::{PutBucketAclInput, PutBucketPolicyInput, PutObjectAclInput, SelfAccess};
+pub use attributes::{GetObjectAttributesInput, WantedAttributes};
 pub use bucket::{
     BUCKETS_PER_PAGE_MAX, BucketConfiguration, BucketInput, CreateBucketInput, ListBucketsInput,
-    ObjectLockAtCreation,
+    ListConfigurationsInput, ObjectLockAtCreation,
 };
 pub use copy::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, UploadPartCopyInput};
 pub use headers::{
@@ -41,8 +43,12 @@ pub use object::{
 };
 pub use tagging::PutObjectTaggingInput;
 
+use crate::config::accelerate::Acceleration;
 use crate::config::cors::CorsConfiguration;
 use crate::config::object_lock::ObjectLockConfiguration;
+use crate::config::ownership::ObjectOwnership;
+use crate::config::public_access_block::PublicAccessBlock;
+use crate::config::request_payment::Payer;
 use crate::config::tagging::{TagSet, Tagged};
 use crate::config::versioning::VersioningStatus;
 use crate::error::{Error, ErrorCode, Result};
@@ -142,26 +148,47 @@ operations! {
     DeleteBucket(BucketInput) = bucket_input;
     DeleteBucketCors(BucketInput) = bucket_input;
     DeleteBucketPolicy(BucketInput) = bucket_input;
+    DeleteBucketOwnershipControls(BucketInput) = bucket_input;
     DeleteBucketTagging(BucketInput) = bucket_input;
     DeleteObject(DeleteObjectInput) = |r| DeleteObjectInput::parse(r.target(), r.fields);
     DeleteObjects(DeleteObjectsInput) =
         |r| DeleteObjectsInput::parse(r.bucket(), r.fields, r.body);
+    DeletePublicAccessBlock(BucketInput) = bucket_input;
     DeleteObjectTagging(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
+    GetBucketAccelerateConfiguration(BucketInput) = bucket_input;
     GetBucketAcl(BucketInput) = bucket_input;
+    GetBucketAnalyticsConfiguration(BucketInput) = bucket_input;
     GetBucketCors(BucketInput) = bucket_input;
+    GetBucketIntelligentTieringConfiguration(BucketInput) = bucket_input;
+    GetBucketInventoryConfiguration(BucketInput) = bucket_input;
     GetBucketLocation(BucketInput) = bucket_input;
     GetBucketPolicy(BucketInput) = bucket_input;
     GetBucketPolicyStatus(BucketInput) = bucket_input;
+    GetBucketMetricsConfiguration(BucketInput) = bucket_input;
+    GetBucketOwnershipControls(BucketInput) = bucket_input;
+    GetBucketReplication(BucketInput) = bucket_input;
+    GetBucketRequestPayment(BucketInput) = bucket_input;
     GetBucketTagging(BucketInput) = bucket_input;
     GetBucketVersioning(BucketInput) = bucket_input;
     GetObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
     GetObjectAcl(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
+    GetObjectAttributes(GetObjectAttributesInput) =
+        |r| GetObjectAttributesInput::parse(r.target(), r.fields);
     GetObjectLegalHold(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
     GetObjectLockConfiguration(BucketInput) = bucket_input;
     GetObjectRetention(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
     GetObjectTagging(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
+    GetPublicAccessBlock(BucketInput) = bucket_input;
     HeadBucket(BucketInput) = bucket_input;
     HeadObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
+    ListBucketAnalyticsConfigurations(ListConfigurationsInput) =
+        |r| ListConfigurationsInput::parse(r.bucket(), r.fields);
+    ListBucketIntelligentTieringConfigurations(ListConfigurationsInput) =
+        |r| ListConfigurationsInput::parse(r.bucket(), r.fields);
+    ListBucketInventoryConfigurations(ListConfigurationsInput) =
+        |r| ListConfigurationsInput::parse(r.bucket(), r.fields);
+    ListBucketMetricsConfigurations(ListConfigurationsInput) =
+        |r| ListConfigurationsInput::parse(r.bucket(), r.fields);
     ListBuckets(ListBucketsInput) = |r| ListBucketsInput::parse(r.fields);
     ListMultipartUploads(ListMultipartUploadsInput) =
         |r| ListMultipartUploadsInput::parse(r.bucket(), r.fields);
@@ -172,10 +199,16 @@ operations! {
     ListParts(ListPartsInput) = |r| ListPartsInput::parse(r.target(), r.fields);
     PutBucketAcl(PutBucketAclInput) =
         |r| PutBucketAclInput::parse(r.bucket(), r.fields, r.body);
-    PutBucketCors(BucketConfiguration<CorsConfiguration>) =
-        |r| bucket_configuration(r, CorsConfiguration::parse);
     PutBucketPolicy(PutBucketPolicyInput) =
         |r| PutBucketPolicyInput::parse(r.bucket(), r.fields, r.body);
+    PutBucketAccelerateConfiguration(BucketConfiguration<Acceleration>) =
+        |r| bucket_configuration(r, Acceleration::parse);
+    PutBucketCors(BucketConfiguration<CorsConfiguration>) =
+        |r| bucket_configuration(r, CorsConfiguration::parse);
+    PutBucketOwnershipControls(BucketConfiguration<ObjectOwnership>) =
+        |r| bucket_configuration(r, ObjectOwnership::parse);
+    PutBucketRequestPayment(BucketConfiguration<Payer>) =
+        |r| bucket_configuration(r, Payer::parse);
     PutBucketTagging(BucketConfiguration<TagSet>) =
         |r| bucket_configuration(r, |body| TagSet::parse(body, Tagged::Bucket));
     PutBucketVersioning(BucketConfiguration<VersioningStatus>) =
@@ -191,6 +224,8 @@ operations! {
         |r| PutObjectRetentionInput::parse(r.target(), r.fields, r.body);
     PutObjectTagging(PutObjectTaggingInput) =
         |r| PutObjectTaggingInput::parse(r.target(), r.fields, r.body);
+    PutPublicAccessBlock(BucketConfiguration<PublicAccessBlock>) =
+        |r| bucket_configuration(r, PublicAccessBlock::parse);
     UploadPart(UploadPartInput) = |r| UploadPartInput::parse(r.target(), r.fields);
     UploadPartCopy(Box<UploadPartCopyInput>) =
         |r| UploadPartCopyInput::parse(r.target(), r.fields).map(Box::new);
@@ -268,7 +303,11 @@ mod tests {
                 Scope::Object => "/abc/k",
             };
             let query = row.query.join("&").replace("partNumber", "partNumber=1");
-            let headers = [("x-amz-copy-source", "abc/other"), ("content-md5", "x")];
+            let headers = [
+                ("x-amz-copy-source", "abc/other"),
+                ("content-md5", "x"),
+                ("x-amz-object-attributes", "ETag"),
+            ];
             let headers = if row.headers.is_empty() {
                 &headers[1..]
             } else {

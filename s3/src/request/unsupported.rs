@@ -14,19 +14,17 @@ const REFUSED_PREFIXES: [&str; 4] = [
 ];
 
 /// Header names that are refused whatever their value.
-const REFUSED: [&str; 7] = [
+const REFUSED: [&str; 6] = [
     "x-amz-bucket-object-lock-token",
     "x-amz-expected-bucket-owner",
     "x-amz-mfa",
     "x-amz-source-expected-bucket-owner",
-    "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
     "x-amz-rename-source",
 ];
 
 /// Headers that are accepted with the values that describe what the store does anyway.
-const ACCEPTED_VALUES: [(&str, &[&str]); 2] = [
-    ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
+const ACCEPTED_VALUES: [(&str, &[&str]); 1] = [
     // No object has annotations.
     ("x-amz-object-annotation-directive", &["COPY", "EXCLUDE"]),
 ];
@@ -111,7 +109,6 @@ mod tests {
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
             ("x-amz-copy-source-server-side-encryption-customer-key", "k"),
-            ("x-amz-website-redirect-location", "/x"),
             ("x-amz-checksum-sha512", "AAAA"),
             ("x-amz-object-lock-event-hold", "ON"),
             ("x-amz-object-annotation-directive", "x"),

@@ -135,6 +135,35 @@ impl ConfigurationOutput {
     }
 }
 
+/// The answer of the operations that list configurations of which a bucket may have several: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmptyListOutput {
+    /// Of ListBucketAnalyticsConfigurations.
+    Analytics,
+    /// Of ListBucketIntelligentTieringConfigurations.
+    IntelligentTiering,
+    /// Of ListBucketInventoryConfigurations.
+    Inventory,
+    /// Of ListBucketMetricsConfigurations.
+    Metrics,
+}
+
+impl EmptyListOutput {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Bytes> {
+        let root = match self {
+            Self::Analytics => "ListBucketAnalyticsConfigurationResult",
+            Self::IntelligentTiering => "ListBucketIntelligentTieringConfigurationsOutput",
+            Self::Inventory => "ListInventoryConfigurationsResult",
+            Self::Metrics => "ListMetricsConfigurationsResult",
+        };
+        xml::ok(XmlWriter::document(root, |writer| {
+            writer.value("IsTruncated", false);
+        }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

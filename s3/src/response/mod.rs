@@ -2,6 +2,7 @@
 //! GetObject's, which is the caller's stream.
 
 mod acl;
+mod attributes;
 mod bucket;
 pub mod error;
 mod list;
@@ -17,8 +18,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use acl::AclOutput;
+pub use attributes::{GetObjectAttributesOutput, ObjectPart, PartsPage};
 pub use bucket::{
-    BucketEntry, ConfigurationOutput, CreateBucketOutput, GetBucketLocationOutput,
+    BucketEntry, ConfigurationOutput, CreateBucketOutput, EmptyListOutput, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput,
 };
 pub use list::{

@@ -99,7 +99,7 @@ impl UploadPartCopyOutput {
 }
 
 /// A part's checksum, which has no type.
-fn write_part_checksum(writer: &mut XmlWriter, checksum: Option<&Checksum>) {
+pub(super) fn write_part_checksum(writer: &mut XmlWriter, checksum: Option<&Checksum>) {
     if let Some(checksum) = checksum {
         writer.value(checksum.algorithm().element(), checksum);
     }

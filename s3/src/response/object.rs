@@ -28,6 +28,9 @@ pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version
 pub(super) const SOURCE_VERSION_ID: HeaderName =
     HeaderName::from_static("x-amz-copy-source-version-id");
 
+/// Where a web site sends those who ask for the object.
+const WEBSITE_REDIRECT: HeaderName = HeaderName::from_static("x-amz-website-redirect-location");
+
 /// That the version is a delete marker.
 const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
 
@@ -444,6 +447,7 @@ fn insert_content_headers(
             &stored.cache_control,
         ),
         (EXPIRES, overrides.expires, &stored.expires),
+        (WEBSITE_REDIRECT, None, &stored.website_redirect),
     ];
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(DEFAULT_CONTENT_TYPE));
     for (name, replacement, stored) in table {
@@ -451,7 +455,7 @@ fn insert_content_headers(
     }
 }
 
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: Option<&str>) {
+pub(super) fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: Option<&str>) {
     if let Some(value) = text.filter(|text| !text.is_empty()).and_then(header_text) {
         headers.insert(name, value);
     }

@@ -204,6 +204,10 @@ fn read_operation(
     if row.name == OperationName::DeleteObjects {
         request = request.header("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==");
     }
+    let asks_attributes = extra.is_none_or(|(_, name, _)| name != "x-amz-object-attributes");
+    if row.name == OperationName::GetObjectAttributes && asks_attributes {
+        request = request.header("x-amz-object-attributes", "ETag");
+    }
     let body = row.name.smallest_document();
     match extra {
         Some(("header", name, value)) => request = request.header(name, value),
