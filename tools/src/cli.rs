@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::failover::FailoverArgs;
 use crate::admin::garbage::GarbageArgs;
+use crate::admin::identity::keys::KeyArgs;
+use crate::admin::identity::policies::PolicyArgs;
+use crate::admin::identity::tenants::TenantsArgs;
+use crate::admin::identity::users::UserArgs;
 use crate::admin::metadata::MetadataArgs;
 use crate::admin::repair::RepairArgs;
 use crate::admin::scrub::ScrubArgs;
@@ -28,6 +32,14 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Show, back up, restore and rebuild a cluster's metadata
     Metadata(MetadataArgs),
+    /// Show, make and remove tenants: establishments with users and buckets of their own
+    Tenant(TenantsArgs),
+    /// Show, make and remove those who use the store
+    User(UserArgs),
+    /// Show, make, rotate and remove access keys
+    Key(KeyArgs),
+    /// Show and change what users may do
+    Policy(PolicyArgs),
     /// Load an S3 endpoint and report throughput, latency and CPU
     Bench(Box<BenchArgs>),
     /// Show and change how buckets are cut into tablets, and which groups hold them
@@ -199,6 +211,11 @@ mod tests {
             "riquet dev heal toulouse",
             "riquet dev status --json",
             "riquet dev down",
+            "riquet tenant create ut3 --key-file k",
+            "riquet user create ada --tenant ut3 --key-file k",
+            "riquet key create --user ada --tenant ut3 --expires-in 90d --key-file k",
+            "riquet key rotate AKIA --grace 1h --key-file k",
+            "riquet policy put read p.json --user ada",
             "riquet voter list --json --metadata 127.0.0.1:1,127.0.0.1:2",
             "riquet voter add 127.0.0.1:3 127.0.0.1:4",
             "riquet voter remove 3",

@@ -33,6 +33,16 @@ pub(crate) enum Error {
     NoDisks { name: String },
     #[error("{name} is no storage node and can't vote on metadata")]
     CanNotVote { name: String },
+    #[error("there is no {kind} named {name:?}")]
+    NoSuch { kind: &'static str, name: String },
+    #[error("{0} exists already, or its id or e-mail address is taken")]
+    Taken(String),
+    #[error("{name} can't be removed: {why}")]
+    StillNeeded { name: String, why: String },
+    #[error("{0:?} can't be a name: 1 to 64 letters, digits or any of + = , . @ _ -")]
+    BadName(String),
+    #[error("{path} is not a policy: {why}", path = path.display())]
+    BadPolicy { path: PathBuf, why: String },
     #[error(transparent)]
     Keys(#[from] riquet_cluster::keyring::KeyRingError),
     #[error("invalid cluster: {0}")]

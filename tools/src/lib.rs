@@ -46,6 +46,10 @@ fn execute(cli: Cli) -> Result<(), Error> {
         match cli.command {
             Command::Dev(args) => dev::run(args).await,
             Command::Metadata(args) => admin::metadata::run(args).await,
+            Command::Tenant(args) => admin::identity::tenants::run(args).await,
+            Command::User(args) => admin::identity::users::run(args).await,
+            Command::Key(args) => admin::identity::keys::run(args).await,
+            Command::Policy(args) => admin::identity::policies::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Tablet(args) => admin::tablets::run(args).await,
             Command::Garbage(args) => admin::garbage::run(args).await,

@@ -21,6 +21,12 @@ pub(crate) fn print<T: Serialize>(rows: &T, as_json: bool, table: impl FnOnce(&T
     println!("{}", if as_json { json(rows) } else { table(rows) });
 }
 
+/// A time, ms since 1970, as people read it.
+pub(crate) fn moment(ms: u64) -> String {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |it| it.to_string())
+}
+
 /// `value` as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("reports hold only text, numbers and lists")

@@ -4,6 +4,7 @@ mod backup;
 mod check;
 pub(crate) mod failover;
 pub(crate) mod garbage;
+pub(crate) mod identity;
 pub(crate) mod metadata;
 mod rebuild;
 pub(crate) mod repair;

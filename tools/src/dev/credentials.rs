@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::files::{self, Readers};
 
 /// Characters of an access key id, as AWS uses them.
-const KEY_ID_CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+pub(crate) const KEY_ID_CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Characters of a secret: no `/` or `+`, so that it needs no quoting anywhere.
 const SECRET_CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -74,7 +74,7 @@ impl Credentials {
 }
 
 /// `length` characters, each drawn evenly by a cryptographic generator.
-fn random_text(characters: &[u8], length: usize) -> String {
+pub(crate) fn random_text(characters: &[u8], length: usize) -> String {
     let mut generator = rand::rng();
     (0..length)
         .map(|_| char::from(characters[generator.random_range(0..characters.len())]))

@@ -16,7 +16,7 @@
 
 mod bootstrap;
 mod config;
-mod credentials;
+pub(crate) mod credentials;
 mod disk;
 mod drill;
 mod environment;
