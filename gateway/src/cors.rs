@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{Method, Response, header};
 use riquet_metadata::Error as MetadataError;
 use riquet_metadata::record::{Bucket, Document, DocumentKind};
+use riquet_s3::auth;
 use riquet_s3::config::cors::{CorsConfiguration, CorsRequest, not_enabled};
 use riquet_s3::{Error as S3Error, ErrorCode};
 
@@ -60,13 +61,24 @@ pub(crate) async fn decorate(gateway: &Gateway, head: &Parts, response: &mut Res
     }
 }
 
+/// Whoever a request says it is from, believed only for the namespace in which it names its bucket: a
+/// browser sends a preflight request with the query of the presigned URL, but with its method.
+async fn named_caller(gateway: &Gateway, head: &Parts) -> Arc<Caller> {
+    let claim = auth::parse(head).ok();
+    if let Some(key) = claim.as_ref().and_then(|claim| claim.access_key_id())
+        && let Ok(found) = gateway.directory.sign_in(key, None).await
+    {
+        return found.caller;
+    }
+    Arc::new(Caller::anonymous())
+}
+
 /// The rules of the bucket that a request is about.
 async fn rules(gateway: &Gateway, head: &Parts) -> Result<Option<CorsConfiguration>, Error> {
     let Some(name) = gateway.router.place(head)?.0 else {
         return Ok(None);
     };
-    // Nobody signs a preflight request: what it names without a namespace is in the default one.
-    let stored = stored_name(&name, &Caller::anonymous());
+    let stored = stored_name(&name, &*named_caller(gateway, head).await);
     let bucket: Arc<Bucket> = gateway.metadata.bucket(&stored).await?;
     let kind = DocumentKind::Cors;
     if !bucket.documents.contains(&kind) {

@@ -10,6 +10,7 @@ import uuid
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.handlers import validate_bucket_name
 
 from raw import Raw
 
@@ -43,6 +44,24 @@ def client(url, verify=None, **options):
         verify=verify,
         config=Config(**settings),
     )
+
+
+def client_of(url, prefix):
+    """A boto3 client of somebody else of the cluster, by what their variables begin with. Buckets of
+    other tenants can be named."""
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=os.environ["AWS_REGION"],
+        aws_access_key_id=os.environ[f"{prefix}_ACCESS_KEY_ID"],
+        aws_secret_access_key=os.environ[f"{prefix}_SECRET_ACCESS_KEY"],
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}),
+    )
+    s3.meta.events.unregister("before-parameter-build.s3", validate_bucket_name)
+    s3.user_id = os.environ[f"{prefix}_USER_ID"]
+    s3.email = os.environ[f"{prefix}_EMAIL"]
+    s3.tenant = os.environ["RIQUET_TENANT_NAME"]
+    return s3
 
 
 def data(size_bytes, seed=1):

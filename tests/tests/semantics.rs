@@ -11,6 +11,7 @@ fn main() -> ExitCode {
             "test_listing",
             "test_conditions",
             "test_multipart",
+            "test_access",
             "test_tagging",
             "test_object_lock",
             "test_attributes",

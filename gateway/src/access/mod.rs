@@ -146,7 +146,7 @@ fn weigh(question: &Question<'_>) -> Result<Verdict, S3Error> {
         let enforced = rules.ownership == Ownership::BucketOwnerEnforced;
         let rule = ObjectRule {
             permission,
-            may_list: is_owner || by_list(Permission::Read),
+            may_list: is_owner || may_list(question, target),
             enforced_owner: enforced.then(|| target.bucket.owner.clone()),
             ignores_public_acls: rules.block.ignore_public_acls,
         };
@@ -156,6 +156,22 @@ fn weigh(question: &Question<'_>) -> Result<Verdict, S3Error> {
         true => session_allows(question, Verdict::Allowed),
         false => denied(),
     }
+}
+
+/// Whether the caller could find the object by listing the bucket.
+fn may_list(question: &Question<'_>, target: Target<'_>) -> bool {
+    let mut context = question.context.clone();
+    context.add("s3:prefix", target.key.unwrap_or_default());
+    let listing = Question {
+        action: "s3:ListBucket",
+        bucket: Some(Target {
+            key: None,
+            ..target
+        }),
+        context: &context,
+        ..*question
+    };
+    weigh(&listing).is_ok()
 }
 
 /// What the bucket's policy says.

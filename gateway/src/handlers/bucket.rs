@@ -107,7 +107,10 @@ pub(super) async fn create_bucket(cx: &Context, input: &CreateBucketInput) -> An
     };
     match cx.metadata().create_bucket(&new).await? {
         Created::New(_) => {}
-        Created::Exists(bucket) => judge_existing(&bucket, owner)?,
+        Created::Exists(bucket) => {
+            check_same_acl(cx, &bucket, &new).await?;
+            judge_existing(&bucket, owner)?;
+        }
     }
     Ok(whole(
         CreateBucketOutput {
@@ -141,6 +144,22 @@ fn check_location(location: Option<&str>, region: &str) -> Result<(), S3Error> {
                  endpoint this request was sent to."
         ))),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// One's own bucket is not made again with another list than it has.
+async fn check_same_acl(cx: &Context, bucket: &Bucket, new: &NewBucket) -> Result<(), Error> {
+    let kind = DocumentKind::Acl;
+    let present = match bucket.documents.contains(&kind) {
+        true => cx.metadata().bucket_document(bucket.id, kind).await?,
+        false => None,
+    };
+    let asked = new.documents.iter().find(|document| document.kind == kind);
+    match present.as_ref() == asked.map(|asked| &asked.document) {
+        true => Ok(()),
+        false => Err(S3Error::new(ErrorCode::BucketAlreadyExists)
+            .field("BucketName", plain_name(&bucket.name))
+            .into()),
     }
 }
 

@@ -8,6 +8,7 @@ mod session;
 
 use riquet_metadata::record::{Attachment, Identity, ManagedPolicy, Policies, Principal, Tenant};
 use riquet_s3::acl;
+use riquet_s3::iam::managed::MANAGED_POLICIES;
 use riquet_s3::policy::{self, Account, Policy, PolicyKind};
 use riquet_s3::response::Owner;
 
@@ -356,6 +357,10 @@ fn read_or_deny(text: &str) -> Policy {
 
 /// The text of a policy that every gateway knows.
 fn vendor_policy(arn: &str) -> Option<&'static str> {
-    tracing::error!(arn, "an attached policy is unknown");
-    None
+    let mut known = MANAGED_POLICIES.iter();
+    let found = known.find(|policy| policy.arn().to_string() == arn);
+    if found.is_none() {
+        tracing::error!(arn, "an attached policy is unknown");
+    }
+    found.map(|policy| policy.document)
 }

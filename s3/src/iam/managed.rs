@@ -189,7 +189,7 @@ pub const MANAGED_POLICIES: &[ManagedPolicy] = &[
 mod tests {
     use super::*;
     use crate::aws_query::Value as _;
-    use crate::policy::{Caller, Context, Decision, Policy, PolicyKind, Request, decide};
+    use crate::policy::{Account, Caller, Context, Decision, Policy, PolicyKind, Request, decide};
 
     #[test]
     fn each_is_found_and_parses() {
@@ -217,7 +217,7 @@ mod tests {
     fn they_allow_what_their_names_say() {
         let context = Context::new();
         let caller = Caller::User {
-            account: "1",
+            account: Account::plain("1"),
             canonical_id: "c",
             arn: "arn:aws:iam::1:user/u",
         };
@@ -247,7 +247,7 @@ mod tests {
                 caller,
                 action,
                 resource: "arn:aws:s3:::bucket/key",
-                resource_account: "1",
+                resource_account: Account::plain("1"),
                 context: &context,
             };
             assert_eq!(decide([&policy], &request), expected, "{name} {action}");
