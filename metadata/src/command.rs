@@ -4,6 +4,7 @@
 //! differ between voters (time, randomness) is part of the proposal.
 
 mod bucket;
+mod events;
 mod identity;
 mod objects;
 mod recovery;
@@ -23,6 +24,7 @@ use crate::record::{
 };
 
 pub use bucket::{BucketChange, NewBucket, NewDocument};
+pub use events::{Happening, HoldEvents, Notice, Notices};
 pub use identity::{IdentityChange, IdentityOutcome};
 pub use objects::{
     AlterVersion, Alteration, CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted,
@@ -391,6 +393,29 @@ pub enum KeyCommand {
         #[n(0)]
         debts: Vec<Debt>,
     },
+    /// A change of an object, of which others are to be told. The outcome is the change's.
+    #[n(18)]
+    Told {
+        /// The change.
+        #[n(0)]
+        command: Box<KeyCommand>,
+        /// Who is to be told of what.
+        #[n(1)]
+        notices: Notices,
+    },
+    /// See [`HoldEvents`].
+    #[n(19)]
+    HoldEvents(#[n(0)] HoldEvents),
+    /// Forgets events that were told.
+    #[n(20)]
+    DropEvents {
+        /// The target.
+        #[n(0)]
+        target: String,
+        /// Their numbers.
+        #[n(1)]
+        numbers: Vec<u64>,
+    },
 }
 
 /// Garbage whose shards were removed.
@@ -581,4 +606,14 @@ pub enum KeyOutcome {
         #[n(0)]
         version: VersionName,
     },
+    /// Whether the queue of events is the asker's.
+    #[n(33)]
+    EventsHeld {
+        /// It is; else it is another's, or there is none.
+        #[n(0)]
+        granted: bool,
+    },
+    /// The events named are forgotten.
+    #[n(34)]
+    EventsDropped,
 }

@@ -14,6 +14,8 @@
 //! blob           41 | blob 16
 //! tombstone      42 | blob 16
 //! debt           50 | disk 16 | blob 16 | seq 4 | index 1
+//! event          52 | target e | number 8
+//! event queue    53 | target
 //! outcome        60 | request 16
 //! outcome fifo   61 | count 8                             -> request, time
 //! bucket         70 | name                                (control group, as all below)
@@ -71,6 +73,10 @@ pub enum Family {
     Debt = 0x50,
     /// Blobs whose shards a disk has yet to remove.
     Removal = 0x51,
+    /// Events that wait to be told.
+    Event = 0x52,
+    /// How many do, for each target.
+    EventQueue = 0x53,
     /// Remembered outcomes.
     Outcome = 0x60,
     /// The same in order of application.
@@ -95,7 +101,7 @@ pub enum Family {
 
 impl Family {
     /// All of them, in the order of their first bytes.
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 26] = [
         Self::Header,
         Self::Tablet,
         Self::Current,
@@ -110,6 +116,8 @@ impl Family {
         Self::Tombstone,
         Self::Debt,
         Self::Removal,
+        Self::Event,
+        Self::EventQueue,
         Self::Outcome,
         Self::OutcomeOrder,
         Self::Bucket,
@@ -331,6 +339,23 @@ pub fn removal(removal: &Removal) -> Vec<u8> {
     bytes
 }
 
+/// Begins the keys of the events that wait for a target.
+pub fn events_for(target: &str) -> Vec<u8> {
+    Builder::new(Family::Event).string(target.as_bytes()).0
+}
+
+/// An event that waits for a target.
+pub fn event(target: &str, number: u64) -> Vec<u8> {
+    let mut bytes = events_for(target);
+    bytes.extend_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+/// What is known of the events that wait for a target.
+pub fn event_queue(target: &str) -> Vec<u8> {
+    Builder::new(Family::EventQueue).raw(target.as_bytes()).0
+}
+
 /// A remembered outcome.
 pub fn outcome(request: RequestId) -> Vec<u8> {
     Builder::new(Family::Outcome).raw(&request.to_bytes()).0
@@ -442,6 +467,18 @@ pub(crate) fn parse_debt(stored: &[u8]) -> Option<Debt> {
         disk: DiskId::from_bytes(*disk),
         shard: crate::id::ShardId::from_bytes(shard.try_into().ok()?),
     })
+}
+
+/// The target and number of the event that a stored key of that family names.
+pub(crate) fn parse_event(stored: &[u8]) -> Option<(String, u64)> {
+    let (target, number) = split_string(stored.get(1..)?)?;
+    let number = u64::from_be_bytes(number.try_into().ok()?);
+    Some((String::from_utf8(target).ok()?, number))
+}
+
+/// The target whose queue a stored key of that family names.
+pub(crate) fn parse_event_queue(stored: &[u8]) -> Option<String> {
+    String::from_utf8(stored.get(1..)?.to_vec()).ok()
 }
 
 /// The removal that a stored key of that family names.

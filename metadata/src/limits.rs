@@ -59,6 +59,9 @@ pub const EXPORT_STALL_MS: u64 = 60_000;
 /// Numbers of buckets that a restore passes over: more than the buckets that anybody made since the
 /// backup.
 pub const PASSED_BUCKETS: u64 = 1 << 20;
+/// Most events of a group that wait for one target; what happens while so many do goes untold. At some
+/// 500 bytes each, 50 MB of records.
+pub const EVENTS_PER_QUEUE: u64 = 100_000;
 /// Most objects that one query counts.
 pub const COUNT_KEYS: u64 = 10_000;
 /// Most tablets of a bucket: its map is one record that clients fetch whole.

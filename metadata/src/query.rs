@@ -1,5 +1,6 @@
 //! What can be asked: typed queries, answered from applied state after a read barrier, in pages.
 
+mod events;
 mod listing;
 
 use minicbor::{Decode, Encode};
@@ -16,6 +17,7 @@ use crate::record::{
     Tablet, Upload, VersionName,
 };
 
+pub use events::{ListedEvent, ListedQueue};
 pub use listing::{
     ListPage, ListRequest, ListStart, ListedObject, ListedUpload, RangeListing, UploadPage,
     UploadStart,
@@ -506,6 +508,19 @@ pub enum KeyQuery {
         #[n(0)]
         debts: Vec<Debt>,
     },
+    /// The queues of events, by target.
+    #[n(19)]
+    EventQueues,
+    /// The first events that wait to be told to a target.
+    #[n(20)]
+    Events {
+        /// The target.
+        #[n(0)]
+        target: String,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(1)]
+        max: u32,
+    },
 }
 
 /// A place among the tablets of a group, which sort by bucket and end.
@@ -677,6 +692,12 @@ pub enum KeyAnswer {
     /// For each shard asked for, whether it is owed.
     #[n(21)]
     Owed(#[n(0)] Vec<bool>),
+    /// The queues of events.
+    #[n(22)]
+    EventQueues(#[n(0)] Vec<ListedQueue>),
+    /// Events, in order.
+    #[n(23)]
+    Events(#[n(0)] Vec<ListedEvent>),
 }
 
 /// A page of parts.

@@ -4,6 +4,7 @@
 //! [`ObjectBody`] is what only a reader of the object needs: content, headers, up to 10,000 parts.
 
 mod document;
+mod event;
 mod identity;
 mod tablet;
 mod version;
@@ -18,6 +19,7 @@ use crate::codec::Record;
 use crate::id::{BlobId, BucketId, ChangeId, DiskId, Epoch, GroupId, ObjectKey, ShardId, UploadId};
 
 pub use document::{Document, DocumentKind};
+pub use event::{Event, EventQueue};
 pub use identity::{
     AccessKey, Attachment, Group, Identity, IdentityAlias, IdentityKind, IdentityName,
     InlinePolicy, KeyHolder, KeyState, ManagedPolicy, Policies, PolicyVersion, Principal, Provider,
@@ -658,5 +660,5 @@ macro_rules! records {
 records! {
     Bucket = 1, Tablet = 2, Change = 1, StoredIdentity = 1, IdentityName = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1,
     Part = 1, CompletedUpload = 1, DebtRecord = 1, BlobRecord = 1, Garbage = 1, Tombstone = 1,
-    RemovalRecord = 1, Document = 1,
+    RemovalRecord = 1, Document = 1, Event = 1, EventQueue = 1,
 }

@@ -7,6 +7,7 @@ mod background;
 mod backup;
 mod buckets;
 mod call;
+mod events;
 mod identities;
 mod layout_watch;
 mod objects;
@@ -27,6 +28,7 @@ pub use layout_watch::LayoutWatch;
 pub use objects::Completed;
 pub use recovery::{BucketFate, Recovered};
 
+use crate::command::Notices;
 use crate::limits::{BUCKET_TTL_MS, CACHED_BUCKETS};
 use crate::record::Bucket;
 use call::Calls;
@@ -35,6 +37,8 @@ use call::Calls;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// Who is told of the changes that this clone makes.
+    notices: Option<Arc<Notices>>,
 }
 
 struct Inner {
@@ -61,6 +65,7 @@ impl Client {
         };
         Self {
             inner: Arc::new(inner),
+            notices: None,
         }
     }
 }

@@ -59,7 +59,10 @@ impl Client {
             bucket: bucket.id,
             put: Box::new(put),
         };
-        match self.change(bucket, key.as_bytes(), command).await? {
+        match self
+            .change(bucket, key.as_bytes(), self.told(command))
+            .await?
+        {
             KeyOutcome::Stored(stored) => Ok(stored),
             outcome => Err(refused(outcome)),
         }
@@ -80,7 +83,10 @@ impl Client {
             bucket: bucket.id,
             delete: Box::new(delete),
         };
-        match self.change(bucket, key.as_bytes(), command).await? {
+        match self
+            .change(bucket, key.as_bytes(), self.told(command))
+            .await?
+        {
             KeyOutcome::Deleted(deleted) => Ok(deleted),
             outcome => Err(refused(outcome)),
         }
@@ -101,7 +107,10 @@ impl Client {
             bucket: bucket.id,
             alter: Box::new(alter),
         };
-        match self.change(bucket, key.as_bytes(), command).await? {
+        match self
+            .change(bucket, key.as_bytes(), self.told(command))
+            .await?
+        {
             KeyOutcome::Altered { version } => Ok(version),
             outcome => Err(refused(outcome)),
         }
@@ -259,7 +268,10 @@ impl Client {
             bucket: bucket.id,
             complete: Box::new(complete),
         };
-        match self.change(bucket, key.as_bytes(), command).await? {
+        match self
+            .change(bucket, key.as_bytes(), self.told(command))
+            .await?
+        {
             KeyOutcome::UploadCompleted {
                 stored,
                 etag,

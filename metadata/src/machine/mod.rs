@@ -8,6 +8,7 @@ mod blobs;
 mod buckets;
 mod changes;
 mod dedup;
+mod events;
 mod identities;
 mod objects;
 mod recovery;
@@ -187,6 +188,9 @@ impl<'a> Batch<'a> {
             KeyCommand::DropGarbage { collected } => self.drop_garbage(collected),
             KeyCommand::StrikeRemovals { removals } => self.strike_removals(removals),
             KeyCommand::OweShards { debts } => self.owe_shards(debts),
+            KeyCommand::Told { command, notices } => self.apply_told(command, notices),
+            KeyCommand::HoldEvents(hold) => self.hold_events(hold),
+            KeyCommand::DropEvents { target, numbers } => self.drop_events(target, numbers),
             KeyCommand::RecoverTablet(recover) => self.recover_tablet(recover),
             KeyCommand::RecoverObject { bucket, recover } => self.recover_object(*bucket, recover),
         }
@@ -213,7 +217,8 @@ fn must_remember(command: &Command) -> bool {
             | KeyCommand::PutPart { .. }
             | KeyCommand::CompleteUpload { .. }
             | KeyCommand::AbortUpload { .. }
-            | KeyCommand::RecoverObject { .. } => true,
+            | KeyCommand::RecoverObject { .. }
+            | KeyCommand::Told { .. } => true,
             KeyCommand::OpenTablet { .. }
             | KeyCommand::Tablet { .. }
             | KeyCommand::RecoverTablet(_)
@@ -221,7 +226,9 @@ fn must_remember(command: &Command) -> bool {
             | KeyCommand::RepayDebts { .. }
             | KeyCommand::DropGarbage { .. }
             | KeyCommand::StrikeRemovals { .. }
-            | KeyCommand::OweShards { .. } => false,
+            | KeyCommand::OweShards { .. }
+            | KeyCommand::HoldEvents(_)
+            | KeyCommand::DropEvents { .. } => false,
         },
     }
 }

@@ -17,8 +17,9 @@ use crate::keys::{self, Family};
 use crate::limits::{PASSED_BUCKETS, SWEEP_RECORDS};
 use crate::query::RestoreState;
 use crate::record::{
-    BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Document, Garbage, IdentityName,
-    ObjectBody, ObjectHead, Part, RemovalRecord, StoredIdentity, Tablet, Tombstone, Upload,
+    BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Document, Event, EventQueue, Garbage,
+    IdentityName, ObjectBody, ObjectHead, Part, RemovalRecord, StoredIdentity, Tablet, Tombstone,
+    Upload,
 };
 use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 
@@ -57,6 +58,8 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Removal => keys::parse_removal(key).is_some(),
         Family::Bucket | Family::OwnedBucket => key.len() > 1,
         Family::Identity | Family::IdentityAlias => key.len() > 2,
+        Family::Event => keys::parse_event(key).is_some(),
+        Family::EventQueue => keys::parse_event_queue(key).is_some(),
         Family::Document => key.len() == 10,
     };
     if !key_fits {
@@ -77,6 +80,8 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Tombstone => reads::<Tombstone>(key, value)?,
         Family::Debt => reads::<DebtRecord>(key, value)?,
         Family::Removal => reads::<RemovalRecord>(key, value)?,
+        Family::Event => reads::<Event>(key, value)?,
+        Family::EventQueue => reads::<EventQueue>(key, value)?,
         Family::Outcome => reads::<Outcome>(key, value)?,
         Family::OutcomeOrder => reads::<Remembered>(key, value)?,
         Family::Bucket => reads::<Bucket>(key, value)?,

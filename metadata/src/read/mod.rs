@@ -1,6 +1,7 @@
 //! How queries are answered from one consistent view of a group's records.
 
 mod blobs;
+mod events;
 mod list;
 mod merged;
 mod tablets;
@@ -241,6 +242,8 @@ fn keys_query(view: &dyn Reader, query: &KeyQuery) -> Result<KeyAnswer, StoreErr
         KeyQuery::ListRemovals { disk, after, max } => {
             blobs::removals(view, *disk, *after, page(*max))?
         }
+        KeyQuery::EventQueues => events::queues(view, PAGE_ITEMS)?,
+        KeyQuery::Events { target, max } => events::events(view, target, page(*max))?,
         KeyQuery::Blob { blob } => {
             KeyAnswer::Blob(get::<BlobRecord>(view, &keys::blob(*blob))?.map(Box::new))
         }

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod buckets;
+mod events;
 mod identities;
 mod objects;
 mod retries;
