@@ -10,15 +10,23 @@
 //! region = "eu-west-1"
 //! base_domains = ["s3.example.org"]
 //!
+//! [notifications.audit]
+//! url = "http://127.0.0.1:8080/events"
+//!
 //! [limits]
 //! uploads_max = 128
 //! ```
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::{HeaderValue, Uri};
 use serde::Deserialize;
+
+/// The longest name of a webhook, which is a part of ARNs and of stored keys.
+const WEBHOOK_NAME_BYTES_MAX: usize = 64;
 
 /// Everything a gateway is told when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,12 +50,58 @@ pub struct Settings {
     /// Domains under which buckets are addressed as `bucket.domain`.
     #[serde(default)]
     pub base_domains: Vec<String>,
+    /// Webhooks that buckets' notifications can go to, by name: the same at every gateway.
+    #[serde(default)]
+    pub notifications: BTreeMap<String, Webhook>,
     /// The partition file of a development cluster (see `riquet_cluster::transport::partition`).
     #[serde(default)]
     pub fault_file: Option<PathBuf>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// A webhook that events can be told to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where events are posted. Plain HTTP: what needs encryption gets it from a proxy beside the
+    /// gateway.
+    pub url: WebhookUrl,
+    /// The `Authorization` header of every event.
+    #[serde(default)]
+    pub authorization: Option<Authorization>,
+}
+
+/// An `http` URL.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebhookUrl(pub Uri);
+
+impl TryFrom<String> for WebhookUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.parse::<Uri>() {
+            Ok(url) if url.scheme_str() == Some("http") && url.host().is_some() => Ok(Self(url)),
+            _ => Err("not a URL that begins with http://"),
+        }
+    }
+}
+
+/// The value of an `Authorization` header, which logs do not show.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Authorization(pub HeaderValue);
+
+impl TryFrom<String> for Authorization {
+    type Error = http::header::InvalidHeaderValue;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut value = HeaderValue::from_str(&text)?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
 }
 
 fn default_region() -> String {
@@ -201,6 +255,16 @@ impl Settings {
         if self.metadata.is_empty() {
             return refuse("metadata", "names no node");
         }
+        let is_name = |name: &String| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            (1..=WEBHOOK_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain)
+        };
+        if !self.notifications.keys().all(is_name) {
+            return refuse(
+                "notifications",
+                "a name is of up to 64 of A-Z, a-z, 0-9, - and _",
+            );
+        }
         if self.region.is_empty() {
             return refuse("region", "is empty");
         }
@@ -284,6 +348,25 @@ mod tests {
             settings.limits.downloads_max,
             Limits::default().downloads_max
         );
+    }
+
+    #[test]
+    fn webhooks_are_named_and_reached_in_plain_text() {
+        let with = |lines: &str| load(&format!("{FILE}\n{lines}"), Flags::default());
+        let settings = with(
+            "[notifications.audit-1]\nurl = \"http://h:1/x\"\nauthorization = \"Bearer secret\"",
+        );
+        let settings = settings.expect("a full set");
+        assert_eq!(settings.notifications["audit-1"].url.0.path(), "/x");
+        assert!(!format!("{settings:?}").contains("secret"));
+        for refused in [
+            "[notifications.a]\nurl = \"https://h\"",
+            "[notifications.a]\nurl = \"/x\"",
+            "[notifications.\"a:b\"]\nurl = \"http://h\"",
+            "[notifications.a]\nurl = \"http://h\"\nauthorization = \"a\\nb\"",
+        ] {
+            assert!(with(refused).is_err(), "{refused}");
+        }
     }
 
     #[test]

@@ -18,8 +18,10 @@ use crate::access::{Known, RuleBook};
 use crate::admission::Admission;
 use crate::config::Settings;
 use crate::data::{DataPath, Health};
+use crate::documents::KnownDocuments;
 use crate::error::Error;
 use crate::identity::Directory;
+use crate::notify::{Deliverer, Targets};
 
 /// How long a starting gateway waits between two tries to learn the cluster's layout.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(250);
@@ -48,11 +50,15 @@ pub enum StartError {
 pub struct Gateway {
     pub(crate) settings: Settings,
     pub(crate) router: Router,
+    pub(crate) targets: Targets,
+    pub(crate) documents: KnownDocuments,
     pub(crate) metadata: Client,
     pub(crate) directory: Directory,
     pub(crate) rules: RuleBook,
     pub(crate) data: DataPath,
     pub(crate) admission: Admission,
+    /// Tells the targets of events as long as the gateway lives.
+    _deliverer: Deliverer,
     /// Follows the layout for the data path as long as the gateway lives.
     _layout: LayoutWatch,
     /// `x-amz-id-2` of every answer.
@@ -84,7 +90,11 @@ impl Gateway {
             epoch = %cluster.layout.epoch,
             "connected"
         );
+        let targets = Targets::new(&settings.notifications);
         Ok(Arc::new(Self {
+            _deliverer: Deliverer::start(&metadata, &targets),
+            targets,
+            documents: KnownDocuments::default(),
             router: Router::new(settings.base_domains.iter().cloned()),
             data: DataPath::new(nodes, layout.shared(), site, health),
             admission: Admission::new(&settings.limits),

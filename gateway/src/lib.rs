@@ -9,6 +9,7 @@
 //! * `service`: the way of one request, from its head to its answer.
 //! * `identity`: who makes a request. `access`: whether they may.
 //! * `handlers`: one file for each family of operations.
+//! * `notify`: webhooks that are told of changes.
 //! * [`data`]: object bytes to shards and back.
 //! * `error`: the one place where inner errors become S3 codes.
 
@@ -21,12 +22,14 @@ pub mod config;
 mod convert;
 mod cors;
 pub mod data;
+mod documents;
 mod error;
 mod gateway;
 mod handlers;
 mod identity;
 mod ingest;
 mod names;
+mod notify;
 mod server;
 mod service;
 mod telemetry;

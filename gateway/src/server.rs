@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper::Request;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,7 +17,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::access::context::Peer;
 use crate::admin;
 use crate::config::{Limits, Settings};
 use crate::gateway::{Gateway, StartError};
@@ -40,6 +39,10 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// How long to wait when the system refuses to accept, as it does when it's out of descriptors:
 /// asking again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Who is at the other end of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The addresses a gateway listens on, bound but not served yet.
 pub struct Listeners {
@@ -111,7 +114,7 @@ async fn serve_clients(
         let gateway = gateway.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let gateway = gateway.clone();
-            request.extensions_mut().insert(Peer(peer.ip()));
+            request.extensions_mut().insert(Peer(peer));
             async move { Ok::<_, Infallible>(service::serve(gateway, request).await) }
         });
         let connection = builder

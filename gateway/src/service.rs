@@ -1,5 +1,6 @@
 //! The way of one request: head, route, who, may they, what exactly, handler, answer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -30,6 +31,7 @@ use crate::gateway::Gateway;
 use crate::handlers::{self, Context, Upload};
 use crate::identity::Caller;
 use crate::names::stored_name;
+use crate::server::Peer;
 use crate::telemetry;
 
 /// What metrics call a request that asks for no operation of S3.
@@ -119,6 +121,7 @@ impl Exchange<'_> {
             verdict,
             conditions,
             host: self.host(),
+            peer: peer(self.head),
         };
 
         match route.body_kind() {
@@ -306,6 +309,15 @@ impl Asked {
             version,
         })
     }
+}
+
+/// Where a request comes from.
+pub(crate) fn peer(head: &Parts) -> SocketAddr {
+    let Peer(address) = head
+        .extensions
+        .get()
+        .expect("every connection has its peer");
+    *address
 }
 
 fn expects_continue(head: &Parts) -> bool {

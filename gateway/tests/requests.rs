@@ -1,6 +1,7 @@
 //! Requests of a client, from the socket to the shards and back.
 
 mod support;
+mod telling;
 
 use std::time::Duration;
 

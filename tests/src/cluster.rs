@@ -201,6 +201,11 @@ impl Cluster {
         }
     }
 
+    /// The port of the webhook `dev`, on which nobody listens but a test.
+    pub fn webhook_port(&self) -> u16 {
+        self.port + 2
+    }
+
     /// A client of a site's gateway with the cluster's credentials.
     pub fn s3(&self, site: Site) -> S3 {
         let value = |name: &str| self.env.get(name).cloned().unwrap_or_default();
@@ -548,7 +553,7 @@ fn watch(dir: &Path) -> Result<Child, Failed> {
     Ok(child)
 }
 
-/// The first of two neighbouring ports that are free, outside the range from which the system
+/// The first of three neighbouring ports that are free, outside the range from which the system
 /// picks ports for outgoing connections.
 fn free_ports() -> Result<u16, Failed> {
     /// Attempts before the machine counts as full.
@@ -559,13 +564,11 @@ fn free_ports() -> Result<u16, Failed> {
             return Ok(port);
         }
     }
-    Err("no two neighbouring ports are free".into())
+    Err("no three neighbouring ports are free".into())
 }
 
 fn ports_are_free(port: u16) -> bool {
-    [port, port + 1]
-        .iter()
-        .all(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+    (port..port + 3).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
 }
 
 /// Reads shell lines `NAME=value` and `export NAME=value`, quoted or bare.

@@ -130,6 +130,7 @@ impl Worker {
             .arg(paths::python_tests().join("worker.py"))
             .for_cluster(cluster, Site::Toulouse)
             .env("RIQUET_OTHER_URL", cluster.endpoint(Site::Montpellier))
+            .env("RIQUET_WEBHOOK_PORT", cluster.webhook_port().to_string())
             .command()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
             "test_attributes",
             "test_cors",
             "test_settings",
+            "test_notification",
             "test_versioning",
             "test_integrity",
             "test_presigned",

@@ -1,7 +1,5 @@
 //! What conditions of policies may ask about a request.
 
-use std::net::IpAddr;
-
 use http::header::{HeaderMap, REFERER, USER_AGENT};
 use http::request::Parts;
 use riquet_cluster::clock::now_ms;
@@ -11,10 +9,7 @@ use riquet_s3::policy::{Context, S3_CONDITION_KEYS};
 
 use crate::convert;
 use crate::identity::Caller;
-
-/// The address that a request came from, where the server knows it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+use crate::service::peer;
 
 /// Parameters of the query that conditions may ask about.
 const PARAMETERS: [(&str, &str); 4] = [
@@ -44,9 +39,8 @@ pub(crate) fn of_request(head: &Parts, query: &Query, caller: &Caller) -> Contex
     context.add("aws:CurrentTime", now.to_string());
     context.add("aws:EpochTime", now.as_second().to_string());
     context.add("aws:SecureTransport", "false");
-    if let Some(Peer(address)) = head.extensions.get() {
-        context.add("aws:SourceIp", address.to_canonical().to_string());
-    }
+    let address = peer(head).ip().to_canonical();
+    context.add("aws:SourceIp", address.to_string());
     for (header, key) in [(USER_AGENT, "aws:UserAgent"), (REFERER, "aws:Referer")] {
         if let Some(value) = text(&head.headers, header.as_str()) {
             context.add(key, value);

@@ -14,6 +14,7 @@ use riquet_s3::{Error as S3Error, ErrorCode};
 use super::{Answer, Context, alter, document, get, whole};
 use crate::access::{Ownership, Rules, object_acl};
 use crate::error::Error;
+use crate::notify;
 
 /// What a new object is stored with: whose it is, and its list unless it is the owner's alone.
 pub(super) struct NewAccess {
@@ -62,7 +63,7 @@ pub(super) async fn put_object_acl(cx: &Context, input: &PutObjectAclInput) -> A
     check_enforced(cx.rules(), &input.acl)?;
     check_block(cx.rules(), &acl)?;
     let alteration = Alteration::Acl(Some(Document(stored(&acl))));
-    alter(cx, &input.key, version, alteration).await?;
+    alter(cx, &input.key, version, alteration, notify::PUT_ACL).await?;
     Ok(whole(Done.into_response()))
 }
 

@@ -16,11 +16,11 @@ use riquet_s3::{ChecksumAlgorithm, Error as S3Error, ErrorCode};
 
 use super::{Answer, Context, UPLOAD_MAX_BYTES, acl, get, lock, whole};
 use crate::access::{Object, authorize_object};
-use crate::convert;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, ingest};
 use crate::names::stored_name;
 use crate::service::name_bucket;
+use crate::{convert, notify};
 
 pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer {
     let opened = open_source(cx, &input.source, &input.source_conditions).await?;
@@ -93,8 +93,9 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         debts,
         versioning: cx.bucket().versioning,
     };
+    let metadata = notify::telling(cx, input.key.as_str(), notify::COPY).await?;
     let stored = pending
-        .commit(cx.metadata().put_object(cx.bucket(), put))
+        .commit(metadata.put_object(cx.bucket(), put))
         .await
         .map_err(|error| error.of_write(&input.condition))?;
 

@@ -11,8 +11,8 @@ use riquet_s3::request::{DeleteObjectInput, DeleteObjectsInput, ObjectToDelete, 
 use riquet_s3::response::{DeleteError, DeleteObjectOutput, DeleteObjectsOutput, DeletedObject};
 
 use super::{Answer, Context, whole};
-use crate::convert;
 use crate::error::Error;
+use crate::{convert, notify};
 
 /// Deletions of one request under way at once: they share the log's syncs.
 const DELETIONS_AT_ONCE: usize = 32;
@@ -117,9 +117,9 @@ async fn commit(
         versioning: cx.bucket().versioning,
         bypass,
     };
+    let metadata = notify::telling(cx, key.as_str(), notify::DELETE).await?;
     die_at("gateway::delete::begun");
-    let deleted = cx
-        .metadata()
+    let deleted = metadata
         .delete_object(cx.bucket(), delete)
         .await
         .map_err(|error| Error::from(error).of_write(condition))?;

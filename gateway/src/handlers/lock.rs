@@ -96,7 +96,7 @@ pub(super) async fn put_retention(cx: &Context, input: &PutObjectRetentionInput)
         retention: input.retention.map(stored_retention),
         bypass: cx.bypass(input.governance, input.key.as_str()),
     };
-    alter(cx, &input.key, input.version_id.as_ref(), alteration).await?;
+    alter(cx, &input.key, input.version_id.as_ref(), alteration, &[]).await?;
     Ok(whole(Done.into_response()))
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn get_legal_hold(cx: &Context, input: &ObjectInput) -> Answer 
 pub(super) async fn put_legal_hold(cx: &Context, input: &PutObjectLegalHoldInput) -> Answer {
     check_bucket(cx)?;
     let hold = Alteration::LegalHold(input.legal_hold == LegalHold::On);
-    alter(cx, &input.key, input.version_id.as_ref(), hold).await?;
+    alter(cx, &input.key, input.version_id.as_ref(), hold, &[]).await?;
     Ok(whole(Done.into_response()))
 }
 

@@ -13,11 +13,13 @@ mod lock;
 mod multipart;
 mod multipart_complete;
 mod multipart_list;
+mod notification;
 mod policy;
 mod put;
 mod settings;
 mod tagging;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -44,6 +46,7 @@ use crate::convert;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
+use crate::notify::{self, Possible};
 
 /// Largest object or part that comes in one request, bytes; S3's own limit.
 const UPLOAD_MAX_BYTES: u64 = 5 << 30;
@@ -66,6 +69,8 @@ pub(crate) struct Context {
     pub(crate) conditions: iam::Context,
     /// The host that the client believes to talk to.
     pub(crate) host: String,
+    /// Where the request comes from.
+    pub(crate) peer: SocketAddr,
 }
 
 /// The body of an upload, not read yet.
@@ -80,7 +85,7 @@ impl Context {
     }
 
     /// The bucket of the request's path.
-    fn bucket(&self) -> &Bucket {
+    pub(crate) fn bucket(&self) -> &Bucket {
         &self.known().bucket
     }
 
@@ -185,6 +190,7 @@ async fn alter(
     key: &S3Key,
     version: Option<&VersionId>,
     alteration: Alteration,
+    told: Possible,
 ) -> Result<VersionName, Error> {
     if matches!(cx.verdict, Verdict::ObjectDecides(_)) {
         get::find(cx, cx.bucket(), key.as_str(), version).await?;
@@ -194,7 +200,8 @@ async fn alter(
         version: named_version(version, key.as_str())?,
         alteration,
     };
-    Ok(cx.metadata().alter_version(cx.bucket(), alter).await?)
+    let metadata = notify::telling(cx, key.as_str(), told).await?;
+    Ok(metadata.alter_version(cx.bucket(), alter).await?)
 }
 
 /// Runs an operation whose body is taken in as it comes.
@@ -282,6 +289,8 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         }
         Op::ListBucketInventoryConfigurations(_) => Ok(settings::none(EmptyListOutput::Inventory)),
         Op::ListBucketMetricsConfigurations(_) => Ok(settings::none(EmptyListOutput::Metrics)),
+        Op::GetBucketNotificationConfiguration(_) => notification::get(cx).await,
+        Op::PutBucketNotificationConfiguration(input) => notification::put(cx, input).await,
         Op::GetObjectLockConfiguration(_) => lock::get_configuration(cx).await,
         Op::PutObjectLockConfiguration(input) => lock::put_configuration(cx, input).await,
         Op::GetObjectRetention(input) => lock::get_retention(cx, input).await,

@@ -17,8 +17,8 @@ use riquet_s3::response::CompleteMultipartUploadOutput;
 use riquet_s3::{Checksum, ChecksumAlgorithm, ChecksumType, Error as S3Error, ErrorCode};
 
 use super::{Answer, Context, OBJECT_MAX_BYTES, whole};
-use crate::convert;
 use crate::error::{Error, entity_too_small};
+use crate::{convert, notify};
 
 /// What a URL's path doesn't need to escape.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -55,9 +55,9 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
         preconditions: convert::preconditions(&input.condition),
         versioning: cx.bucket().versioning,
     };
+    let metadata = notify::telling(cx, input.key.as_str(), notify::COMPLETE).await?;
     die_at("gateway::complete::begun");
-    let done = cx
-        .metadata()
+    let done = metadata
         .complete_upload(cx.bucket(), complete)
         .await
         .map_err(|error| Error::from(error).of_write(&input.condition))?;

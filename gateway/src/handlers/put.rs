@@ -9,8 +9,8 @@ use riquet_s3::request::PutObjectInput;
 use riquet_s3::response::PutObjectOutput;
 
 use super::{Answer, Context, Upload, acl, lock, whole};
-use crate::convert;
 use crate::ingest::{Destination, Ingested, ingest};
+use crate::{convert, notify};
 
 pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upload<'_>) -> Answer {
     let length_bytes = upload.length_bytes()?;
@@ -68,8 +68,9 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
         debts,
         versioning: cx.bucket().versioning,
     };
+    let metadata = notify::telling(cx, input.key.as_str(), notify::PUT).await?;
     let stored = pending
-        .commit(cx.metadata().put_object(cx.bucket(), put))
+        .commit(metadata.put_object(cx.bucket(), put))
         .await
         .map_err(|error| error.of_write(&input.condition))?;
 

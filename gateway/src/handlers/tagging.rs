@@ -7,7 +7,7 @@ use riquet_s3::request::{BucketConfiguration, ObjectInput, PutObjectTaggingInput
 use riquet_s3::response::{NoContent, ObjectTaggingOutput, TaggingOutcome};
 
 use super::{Answer, Context, alter, document, get, whole};
-use crate::convert;
+use crate::{convert, notify};
 
 pub(super) async fn get_object_tagging(cx: &Context, input: &ObjectInput) -> Answer {
     let version = input.version_id.as_ref();
@@ -21,7 +21,8 @@ pub(super) async fn get_object_tagging(cx: &Context, input: &ObjectInput) -> Ans
 
 pub(super) async fn put_object_tagging(cx: &Context, input: &PutObjectTaggingInput) -> Answer {
     let tags = Alteration::Tags(input.tags.clone().into_pairs());
-    let named = alter(cx, &input.key, input.version_id.as_ref(), tags).await?;
+    let version = input.version_id.as_ref();
+    let named = alter(cx, &input.key, version, tags, notify::PUT_TAGS).await?;
     let output = ObjectTaggingOutput {
         version_id: convert::shown_version(cx.bucket(), named),
         outcome: TaggingOutcome::Replaced,
@@ -31,7 +32,8 @@ pub(super) async fn put_object_tagging(cx: &Context, input: &PutObjectTaggingInp
 
 pub(super) async fn delete_object_tagging(cx: &Context, input: &ObjectInput) -> Answer {
     let tags = Alteration::Tags(Vec::new());
-    let named = alter(cx, &input.key, input.version_id.as_ref(), tags).await?;
+    let version = input.version_id.as_ref();
+    let named = alter(cx, &input.key, version, tags, notify::DELETE_TAGS).await?;
     let output = ObjectTaggingOutput {
         version_id: convert::shown_version(cx.bucket(), named),
         outcome: TaggingOutcome::Removed,

@@ -1,6 +1,6 @@
 //! A whole store in one process: a gateway on a real port, metadata and shards in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::shard::{ERROR, ErrorCode};
 use riquet_gateway::Listeners;
-use riquet_gateway::config::{Limits, Settings};
+use riquet_gateway::config::{Limits, Settings, Webhook};
 use riquet_metadata::record::{self, AccessKey, KeyState, Policies, Tenant, User};
 use riquet_metadata::{Client, MemoryReplica, MetadataService};
 use tokio::net::{TcpListener, TcpStream};
@@ -129,6 +129,21 @@ impl Store {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_as(limits, BTreeMap::new()).await
+    }
+
+    /// A store whose gateway knows one webhook, `hook`.
+    pub(crate) async fn start_telling(address: SocketAddr) -> Self {
+        let url = format!("http://{address}/").try_into().expect("a URL");
+        let webhook = Webhook {
+            url,
+            authorization: None,
+        };
+        let webhooks = [("hook".to_owned(), webhook)].into();
+        Self::start_as(Limits::default(), webhooks).await
+    }
+
+    async fn start_as(limits: Limits, notifications: BTreeMap<String, Webhook>) -> Self {
         let (mut addresses, mut nodes) = (Vec::new(), Vec::new());
         for _ in 0..NODES {
             let shards = Shards::default();
@@ -167,6 +182,7 @@ impl Store {
             key_file,
             region: REGION.to_owned(),
             base_domains: Vec::new(),
+            notifications,
             fault_file: None,
             limits,
         };
@@ -330,7 +346,7 @@ fn sign_request(request: &mut Request<Full<Bytes>>, authority: &str) {
 }
 
 /// Serves `answer` on a free port.
-async fn serve<F, R>(answer: F) -> SocketAddr
+pub(crate) async fn serve<F, R>(answer: F) -> SocketAddr
 where
     F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Response<BoxBody<Bytes, Infallible>>> + Send,

@@ -166,6 +166,7 @@ impl Route {
             | OperationName::PutBucketCors
             | OperationName::PutBucketPolicy
             | OperationName::PutBucketAccelerateConfiguration
+            | OperationName::PutBucketNotificationConfiguration
             | OperationName::PutBucketOwnershipControls
             | OperationName::PutBucketRequestPayment
             | OperationName::PutBucketTagging

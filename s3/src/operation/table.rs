@@ -152,7 +152,7 @@ operations! {
     GetBucketMetadataTableConfiguration GET Bucket ["metadataTable"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
     GetBucketMetricsConfiguration GET Bucket ["metrics", "id"] [] "s3:GetMetricsConfiguration" Implemented;
     GetBucketNotification GET Bucket ["notification"] [] "s3:GetBucketNotification" SameRequestAs("GetBucketNotificationConfiguration");
-    GetBucketNotificationConfiguration GET Bucket ["notification"] [] "s3:GetBucketNotification" NotImplemented;
+    GetBucketNotificationConfiguration GET Bucket ["notification"] [] "s3:GetBucketNotification" Implemented;
     GetBucketOwnershipControls GET Bucket ["ownershipControls"] [] "s3:GetBucketOwnershipControls" Implemented;
     GetBucketPolicy GET Bucket ["policy"] [] "s3:GetBucketPolicy" Implemented;
     GetBucketPolicyStatus GET Bucket ["policyStatus"] [] "s3:GetBucketPolicyStatus" Implemented;
@@ -199,7 +199,7 @@ operations! {
     PutBucketLogging PUT Bucket ["logging"] [] "s3:PutBucketLogging" NotImplemented;
     PutBucketMetricsConfiguration PUT Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
     PutBucketNotification PUT Bucket ["notification"] [] "s3:PutBucketNotification" SameRequestAs("PutBucketNotificationConfiguration");
-    PutBucketNotificationConfiguration PUT Bucket ["notification"] [] "s3:PutBucketNotification" NotImplemented;
+    PutBucketNotificationConfiguration PUT Bucket ["notification"] [] "s3:PutBucketNotification" Implemented;
     PutBucketOwnershipControls PUT Bucket ["ownershipControls"] [] "s3:PutBucketOwnershipControls" Implemented;
     PutBucketPolicy PUT Bucket ["policy"] [] "s3:PutBucketPolicy" Implemented;
     PutBucketReplication PUT Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
@@ -250,6 +250,7 @@ impl OperationName {
                  </AllowedMethod></CORSRule></CORSConfiguration>"
             }
             Self::PutBucketPolicy => "{}",
+            Self::PutBucketNotificationConfiguration => "<NotificationConfiguration/>",
             Self::PutBucketOwnershipControls => {
                 "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule>\
                  </OwnershipControls>"

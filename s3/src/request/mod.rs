@@ -11,6 +11,7 @@ mod headers;
 mod list;
 mod lock;
 mod multipart;
+mod notification;
 mod object;
 mod tagging;
 pub(crate) mod unsupported;
@@ -36,6 +37,7 @@ pub use multipart::{
     CompleteMultipartUploadInput, CompletedPart, CreateMultipartUploadInput, ListPartsInput,
     MultipartChecksum, PARTS_PER_PAGE_MAX, UploadInput, UploadPartInput,
 };
+pub use notification::{DestinationCheck, PutNotificationInput};
 pub use object::{
     ChecksumMode, DELETE_KEYS_MAX, DeleteObjectInput, DeleteObjectsInput, GetObjectInput,
     ObjectInput, ObjectToDelete, PART_NUMBER_MAX, PutObjectInput, ResponseOverrides, Selection,
@@ -165,6 +167,7 @@ operations! {
     GetBucketPolicy(BucketInput) = bucket_input;
     GetBucketPolicyStatus(BucketInput) = bucket_input;
     GetBucketMetricsConfiguration(BucketInput) = bucket_input;
+    GetBucketNotificationConfiguration(BucketInput) = bucket_input;
     GetBucketOwnershipControls(BucketInput) = bucket_input;
     GetBucketReplication(BucketInput) = bucket_input;
     GetBucketRequestPayment(BucketInput) = bucket_input;
@@ -205,6 +208,8 @@ operations! {
         |r| bucket_configuration(r, Acceleration::parse);
     PutBucketCors(BucketConfiguration<CorsConfiguration>) =
         |r| bucket_configuration(r, CorsConfiguration::parse);
+    PutBucketNotificationConfiguration(PutNotificationInput) =
+        |r| PutNotificationInput::parse(r.bucket(), r.fields, r.body);
     PutBucketOwnershipControls(BucketConfiguration<ObjectOwnership>) =
         |r| bucket_configuration(r, ObjectOwnership::parse);
     PutBucketRequestPayment(BucketConfiguration<Payer>) =

@@ -10,6 +10,7 @@ use riquet_tests::{skip, suite};
 mod backup;
 mod damage;
 mod disks;
+mod events;
 mod failover;
 mod garbage;
 mod gateways;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             voters::trials(),
             tablets::trials(),
             backup::trials(),
+            events::trials(),
         ]
         .into_iter()
         .flatten()

@@ -2,6 +2,7 @@
 //!
 //! Field names are those of `storage-node` and `gateway`; both refuse names that they don't know.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use riquet_cluster::id::DiskId;
@@ -15,6 +16,9 @@ pub(crate) const REGION: &str = "us-east-1";
 
 /// Hosts whose subdomains are buckets. `localhost` and its subdomains resolve to this machine.
 const BASE_DOMAINS: [&str; 2] = ["s3.localhost", "localhost"];
+
+/// The name of the one webhook.
+const WEBHOOK: &str = "dev";
 
 /// Length of a segment: a dozen disks share one filesystem, and each has one segment allocated.
 const SEGMENT_BYTES: u64 = 128 << 20;
@@ -73,6 +77,13 @@ struct GatewayConfig<'a> {
     metadata: Vec<String>,
     key_file: PathBuf,
     fault_file: PathBuf,
+    notifications: BTreeMap<&'a str, Webhook>,
+}
+
+/// Where events can be told to.
+#[derive(Debug, Serialize)]
+struct Webhook {
+    url: String,
 }
 
 /// The text of `member`'s configuration file.
@@ -114,9 +125,17 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             metadata,
             key_file: folder.key_file(),
             fault_file,
+            notifications: webhooks(topology),
         }),
     };
     text.expect("configurations hold only text and lists")
+}
+
+/// One webhook, at the port after the gateways': for whoever listens there.
+fn webhooks(topology: &Topology) -> BTreeMap<&'static str, Webhook> {
+    let port = topology.port.saturating_add(2);
+    let url = format!("http://127.0.0.1:{port}/");
+    [(WEBHOOK, Webhook { url })].into()
 }
 
 fn roles(member: &Member) -> Vec<Role> {
