@@ -9,6 +9,7 @@
 //! key_file = "/etc/riquet/cluster.keys"
 //! region = "eu-west-1"
 //! base_domains = ["s3.example.org"]
+//! website_domains = ["web.example.org"]
 //!
 //! [notifications.audit]
 //! url = "http://127.0.0.1:8080/events"
@@ -50,6 +51,9 @@ pub struct Settings {
     /// Domains under which buckets are addressed as `bucket.domain`.
     #[serde(default)]
     pub base_domains: Vec<String>,
+    /// Domains under which buckets are web sites, as `bucket.domain`.
+    #[serde(default)]
+    pub website_domains: Vec<String>,
     /// Webhooks that buckets' notifications can go to, by name: the same at every gateway.
     #[serde(default)]
     pub notifications: BTreeMap<String, Webhook>,
@@ -202,6 +206,9 @@ pub struct Flags {
     /// Domains of virtual-host buckets, separated by commas.
     #[arg(long, env = "RIQUET_BASE_DOMAINS", value_delimiter = ',')]
     pub base_domains: Option<Vec<String>>,
+    /// Domains of web sites, separated by commas.
+    #[arg(long, env = "RIQUET_WEBSITE_DOMAINS", value_delimiter = ',')]
+    pub website_domains: Option<Vec<String>>,
     /// Partition file of a development cluster.
     #[arg(long, env = "RIQUET_FAULT_FILE")]
     pub fault_file: Option<PathBuf>,
@@ -301,6 +308,7 @@ impl Flags {
         for (name, values) in [
             ("metadata", &self.metadata),
             ("base_domains", &self.base_domains),
+            ("website_domains", &self.website_domains),
         ] {
             if let Some(values) = values {
                 table.insert(name.to_owned(), values.clone().into());

@@ -12,6 +12,7 @@ use riquet_metadata::Error as MetadataError;
 use riquet_metadata::record::{Bucket, Document, DocumentKind};
 use riquet_s3::auth;
 use riquet_s3::config::cors::{CorsConfiguration, CorsRequest, not_enabled};
+use riquet_s3::name::BucketName;
 use riquet_s3::{Error as S3Error, ErrorCode};
 
 use crate::answer::AnswerBody;
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
 use crate::names::stored_name;
+use crate::website;
 
 /// Whether a request asks what a page may do.
 pub(crate) fn is_preflight(head: &Parts) -> bool {
@@ -75,7 +77,11 @@ async fn named_caller(gateway: &Gateway, head: &Parts) -> Arc<Caller> {
 
 /// The rules of the bucket that a request is about.
 async fn rules(gateway: &Gateway, head: &Parts) -> Result<Option<CorsConfiguration>, Error> {
-    let Some(name) = gateway.router.place(head)?.0 else {
+    let name = match website::site_in_host(gateway, head) {
+        Some(site) => Some(BucketName::parse(&site)?),
+        None => gateway.router.place(head)?.0,
+    };
+    let Some(name) = name else {
         return Ok(None);
     };
     let stored = stored_name(&name, &*named_caller(gateway, head).await);

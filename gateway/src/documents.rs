@@ -9,6 +9,7 @@ use riquet_metadata::id::BucketId;
 use riquet_metadata::limits::{BUCKET_TTL_MS, CACHED_BUCKETS};
 use riquet_metadata::record::{Bucket, Document, DocumentKind};
 use riquet_s3::config::notification::NotificationConfiguration;
+use riquet_s3::config::website::WebsiteConfiguration;
 use riquet_s3::{Error as S3Error, ErrorCode};
 
 use crate::error::Error;
@@ -17,6 +18,8 @@ use crate::error::Error;
 pub(crate) struct KnownDocuments {
     /// Who is told of changes.
     pub(crate) notification: Documents<NotificationConfiguration>,
+    /// How the bucket is shown as a web site.
+    pub(crate) website: Documents<WebsiteConfiguration>,
 }
 
 impl Default for KnownDocuments {
@@ -24,6 +27,7 @@ impl Default for KnownDocuments {
         let parse = NotificationConfiguration::parse;
         Self {
             notification: Documents::new(DocumentKind::Notification, parse),
+            website: Documents::new(DocumentKind::Website, WebsiteConfiguration::parse),
         }
     }
 }

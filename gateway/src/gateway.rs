@@ -50,6 +50,8 @@ pub enum StartError {
 pub struct Gateway {
     pub(crate) settings: Settings,
     pub(crate) router: Router,
+    /// Finds the buckets of web sites in host names.
+    pub(crate) sites: Router,
     pub(crate) targets: Targets,
     pub(crate) documents: KnownDocuments,
     pub(crate) metadata: Client,
@@ -92,6 +94,7 @@ impl Gateway {
         );
         let targets = Targets::new(&settings.notifications);
         Ok(Arc::new(Self {
+            sites: Router::new(settings.website_domains.iter().cloned()),
             _deliverer: Deliverer::start(&metadata, &targets),
             targets,
             documents: KnownDocuments::default(),

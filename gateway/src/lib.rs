@@ -9,7 +9,7 @@
 //! * `service`: the way of one request, from its head to its answer.
 //! * `identity`: who makes a request. `access`: whether they may.
 //! * `handlers`: one file for each family of operations.
-//! * `notify`: webhooks that are told of changes.
+//! * `website`: buckets as web sites. `notify`: webhooks that are told of changes.
 //! * [`data`]: object bytes to shards and back.
 //! * `error`: the one place where inner errors become S3 codes.
 
@@ -33,6 +33,7 @@ mod notify;
 mod server;
 mod service;
 mod telemetry;
+mod website;
 
 use std::process::ExitCode;
 

@@ -32,10 +32,13 @@ use crate::handlers::{self, Context, Upload};
 use crate::identity::Caller;
 use crate::names::stored_name;
 use crate::server::Peer;
-use crate::telemetry;
+use crate::{telemetry, website};
 
 /// What metrics call a request that asks for no operation of S3.
 const NO_OPERATION: &str = "none";
+
+/// What metrics call a request for a page of a web site.
+const WEBSITE: &str = "website";
 
 /// Answers one request.
 pub(crate) async fn serve(
@@ -54,11 +57,19 @@ pub(crate) async fn serve(
         operation: None,
     };
 
-    // Boxed, as the states of all operations together are large.
-    let result = Box::pin(exchange.answer(&mut body)).await;
-    let operation = exchange
-        .operation
-        .map_or(NO_OPERATION, OperationName::as_str);
+    let site = website::site_in_host(&gateway, &head);
+    let result = match &site {
+        // What a page may do is asked of sites as of everything else.
+        Some(name) if !cors::is_preflight(&head) => {
+            Ok(website::answer(&gateway, &head, name, request_id).await)
+        }
+        // Boxed, as the states of all operations together are large.
+        _ => Box::pin(exchange.answer(&mut body)).await,
+    };
+    let operation = match (&site, exchange.operation) {
+        (Some(_), _) => WEBSITE,
+        (None, operation) => operation.map_or(NO_OPERATION, OperationName::as_str),
+    };
     let id = request_id.to_string();
     let mut response = match result {
         Ok(response) => response,

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             "test_cors",
             "test_settings",
             "test_notification",
+            "test_website",
             "test_versioning",
             "test_integrity",
             "test_presigned",

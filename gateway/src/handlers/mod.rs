@@ -289,6 +289,17 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         }
         Op::ListBucketInventoryConfigurations(_) => Ok(settings::none(EmptyListOutput::Inventory)),
         Op::ListBucketMetricsConfigurations(_) => Ok(settings::none(EmptyListOutput::Metrics)),
+        Op::GetBucketWebsite(_) => {
+            let missing = ErrorCode::NoSuchWebsiteConfiguration;
+            document::get(cx, DocumentKind::Website, missing).await
+        }
+        Op::PutBucketWebsite(input) => {
+            let answer =
+                document::put(cx, DocumentKind::Website, input.configuration.to_xml()).await;
+            cx.gateway.documents.website.forget(cx.bucket().id).await;
+            answer
+        }
+        Op::DeleteBucketWebsite(_) => document::delete(cx, DocumentKind::Website).await,
         Op::GetBucketNotificationConfiguration(_) => notification::get(cx).await,
         Op::PutBucketNotificationConfiguration(input) => notification::put(cx, input).await,
         Op::GetObjectLockConfiguration(_) => lock::get_configuration(cx).await,

@@ -51,7 +51,7 @@ pub(crate) const DELETE: Possible = &[
 pub(crate) const PUT_TAGS: Possible = &[(Happening::Altered, "s3:ObjectTagging:Put")];
 /// DeleteObjectTagging.
 pub(crate) const DELETE_TAGS: Possible = &[(Happening::Altered, "s3:ObjectTagging:Delete")];
-/// Of PutObjectAcl.
+/// PutObjectAcl.
 pub(crate) const PUT_ACL: Possible = &[(Happening::Altered, "s3:ObjectAcl:Put")];
 
 /// A metadata client whose changes are told. Once it is dropped, this gateway looks for what to tell.

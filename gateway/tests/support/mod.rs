@@ -182,6 +182,7 @@ impl Store {
             key_file,
             region: REGION.to_owned(),
             base_domains: Vec::new(),
+            website_domains: vec!["web.test".to_owned()],
             notifications,
             fault_file: None,
             limits,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use serde_json::Value;
@@ -123,4 +124,36 @@ async fn a_target_that_takes_nothing_is_not_configured() {
     let found = store.get("/bucket?notification").await;
     assert!(!found.text().contains("QueueConfiguration"));
     store.stop().await;
+}
+
+#[tokio::test]
+async fn a_site_is_told_by_its_host() {
+    let store = Store::start().await;
+    store.put("/bucket", "").await;
+    let redirect = "<WebsiteConfiguration><RedirectAllRequestsTo><HostName>example.org</HostName>\
+        </RedirectAllRequestsTo></WebsiteConfiguration>";
+    assert_eq!(store.put("/bucket?website", redirect).await.status, 200);
+    let ask = |host: &str| {
+        let request = http::Request::get("/page").header("host", host);
+        store.send(
+            request
+                .body(http_body_util::Full::new(Bytes::new()))
+                .expect("legal"),
+        )
+    };
+    let moved = ask("bucket.web.test").await;
+    assert_eq!(moved.status, 301);
+    assert_eq!(moved.header("location"), "http://example.org/page");
+    assert!(!moved.header("x-amz-request-id").is_empty());
+    let nobody = ask("other.web.test").await;
+    assert_eq!(
+        (nobody.status.as_u16(), nobody.header("x-amz-error-code")),
+        (404, "NoSuchBucket")
+    );
+    assert!(nobody.text().contains("<h1>404 Not Found</h1>"));
+    assert_eq!(
+        ask("web.test").await.status,
+        403,
+        "no site: an unsigned request"
+    );
 }

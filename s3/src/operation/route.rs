@@ -171,6 +171,7 @@ impl Route {
             | OperationName::PutBucketRequestPayment
             | OperationName::PutBucketTagging
             | OperationName::PutBucketVersioning
+            | OperationName::PutBucketWebsite
             | OperationName::PutObjectAcl
             | OperationName::PutObjectLegalHold
             | OperationName::PutObjectLockConfiguration

@@ -130,7 +130,7 @@ operations! {
     DeleteBucketPolicy DELETE Bucket ["policy"] [] "s3:DeleteBucketPolicy" Implemented;
     DeleteBucketReplication DELETE Bucket ["replication"] [] "s3:PutReplicationConfiguration" NotImplemented;
     DeleteBucketTagging DELETE Bucket ["tagging"] [] "s3:PutBucketTagging" Implemented;
-    DeleteBucketWebsite DELETE Bucket ["website"] [] "s3:DeleteBucketWebsite" NotImplemented;
+    DeleteBucketWebsite DELETE Bucket ["website"] [] "s3:DeleteBucketWebsite" Implemented;
     DeleteObject DELETE Object [] [] "s3:DeleteObject" Implemented;
     DeleteObjectAnnotation DELETE Object ["annotation", "annotationName"] [] "s3:DeleteObjectAnnotation" NotImplemented;
     DeleteObjectTagging DELETE Object ["tagging"] [] "s3:DeleteObjectTagging" Implemented;
@@ -160,7 +160,7 @@ operations! {
     GetBucketRequestPayment GET Bucket ["requestPayment"] [] "s3:GetBucketRequestPayment" Implemented;
     GetBucketTagging GET Bucket ["tagging"] [] "s3:GetBucketTagging" Implemented;
     GetBucketVersioning GET Bucket ["versioning"] [] "s3:GetBucketVersioning" Implemented;
-    GetBucketWebsite GET Bucket ["website"] [] "s3:GetBucketWebsite" NotImplemented;
+    GetBucketWebsite GET Bucket ["website"] [] "s3:GetBucketWebsite" Implemented;
     GetObject GET Object [] [] "s3:GetObject" Implemented;
     GetObjectAcl GET Object ["acl"] [] "s3:GetObjectAcl" Implemented;
     GetObjectAnnotation GET Object ["annotation", "annotationName"] [] "s3:GetObjectAnnotation" NotImplemented;
@@ -206,7 +206,7 @@ operations! {
     PutBucketRequestPayment PUT Bucket ["requestPayment"] [] "s3:PutBucketRequestPayment" Implemented;
     PutBucketTagging PUT Bucket ["tagging"] [] "s3:PutBucketTagging" Implemented;
     PutBucketVersioning PUT Bucket ["versioning"] [] "s3:PutBucketVersioning" Implemented;
-    PutBucketWebsite PUT Bucket ["website"] [] "s3:PutBucketWebsite" NotImplemented;
+    PutBucketWebsite PUT Bucket ["website"] [] "s3:PutBucketWebsite" Implemented;
     PutObject PUT Object [] [] "s3:PutObject" Implemented;
     PutObjectAcl PUT Object ["acl"] [] "s3:PutObjectAcl" Implemented;
     PutObjectAnnotation PUT Object ["annotation", "annotationName"] [] "s3:PutObjectAnnotation" NotImplemented;
@@ -262,6 +262,10 @@ impl OperationName {
             Self::PutBucketTagging | Self::PutObjectTagging => "<Tagging><TagSet/></Tagging>",
             Self::PutBucketVersioning => {
                 "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+            }
+            Self::PutBucketWebsite => {
+                "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument>\
+                 </WebsiteConfiguration>"
             }
             Self::PutObjectLegalHold => "<LegalHold><Status>ON</Status></LegalHold>",
             Self::PutObjectLockConfiguration => {

@@ -53,6 +53,7 @@ use crate::config::public_access_block::PublicAccessBlock;
 use crate::config::request_payment::Payer;
 use crate::config::tagging::{TagSet, Tagged};
 use crate::config::versioning::VersioningStatus;
+use crate::config::website::WebsiteConfiguration;
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::{BucketName, ObjectKey};
 use crate::operation::{OperationName, Route, Status};
@@ -152,6 +153,7 @@ operations! {
     DeleteBucketPolicy(BucketInput) = bucket_input;
     DeleteBucketOwnershipControls(BucketInput) = bucket_input;
     DeleteBucketTagging(BucketInput) = bucket_input;
+    DeleteBucketWebsite(BucketInput) = bucket_input;
     DeleteObject(DeleteObjectInput) = |r| DeleteObjectInput::parse(r.target(), r.fields);
     DeleteObjects(DeleteObjectsInput) =
         |r| DeleteObjectsInput::parse(r.bucket(), r.fields, r.body);
@@ -173,6 +175,7 @@ operations! {
     GetBucketRequestPayment(BucketInput) = bucket_input;
     GetBucketTagging(BucketInput) = bucket_input;
     GetBucketVersioning(BucketInput) = bucket_input;
+    GetBucketWebsite(BucketInput) = bucket_input;
     GetObject(Box<GetObjectInput>) = |r| GetObjectInput::parse(r.target(), r.fields).map(Box::new);
     GetObjectAcl(ObjectInput) = |r| ObjectInput::parse(r.target(), r.fields);
     GetObjectAttributes(GetObjectAttributesInput) =
@@ -218,6 +221,8 @@ operations! {
         |r| bucket_configuration(r, |body| TagSet::parse(body, Tagged::Bucket));
     PutBucketVersioning(BucketConfiguration<VersioningStatus>) =
         |r| bucket_configuration(r, VersioningStatus::parse);
+    PutBucketWebsite(BucketConfiguration<WebsiteConfiguration>) =
+        |r| bucket_configuration(r, WebsiteConfiguration::parse);
     PutObject(Box<PutObjectInput>) = |r| PutObjectInput::parse(r.target(), r.fields).map(Box::new);
     PutObjectAcl(PutObjectAclInput) =
         |r| PutObjectAclInput::parse(r.target(), r.fields, r.body);

@@ -9,6 +9,7 @@ mod list;
 mod multipart;
 mod object;
 mod policy;
+pub mod website;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -42,6 +42,15 @@ impl XmlWriter {
         Self::build(root, &[], content)
     }
 
+    /// A page for a browser, of the same elements.
+    pub(crate) fn page(root: &'static str, content: impl FnOnce(&mut Self)) -> Bytes {
+        let mut writer = Self {
+            text: String::new(),
+        };
+        writer.element(root, content);
+        writer.text.into()
+    }
+
     /// A document with a root in another service's namespace.
     pub(crate) fn document_in(
         namespace: &str,

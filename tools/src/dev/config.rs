@@ -17,6 +17,9 @@ pub(crate) const REGION: &str = "us-east-1";
 /// Hosts whose subdomains are buckets. `localhost` and its subdomains resolve to this machine.
 const BASE_DOMAINS: [&str; 2] = ["s3.localhost", "localhost"];
 
+/// Domain under which buckets are web sites.
+const WEBSITE_DOMAINS: [&str; 1] = ["web.localhost"];
+
 /// The name of the one webhook.
 const WEBHOOK: &str = "dev";
 
@@ -74,6 +77,7 @@ struct GatewayConfig<'a> {
     admin_listen: Option<&'a str>,
     region: &'a str,
     base_domains: [&'a str; 2],
+    website_domains: [&'a str; 1],
     metadata: Vec<String>,
     key_file: PathBuf,
     fault_file: PathBuf,
@@ -122,6 +126,7 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             admin_listen: member.admin_address.as_deref(),
             region: REGION,
             base_domains: BASE_DOMAINS,
+            website_domains: WEBSITE_DOMAINS,
             metadata,
             key_file: folder.key_file(),
             fault_file,
