@@ -9,6 +9,7 @@ use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use riquet_cluster::id::RequestId;
 
+use crate::access_log::{AccessRecord, Exchanged};
 use crate::admission::Turn;
 use crate::data::{DataError, ObjectReader};
 use crate::telemetry;
@@ -111,6 +112,8 @@ pub(crate) struct LogEntry {
     pub(crate) began: Instant,
     pub(crate) sent_bytes: u64,
     pub(crate) is_cut: bool,
+    /// The line of the bucket's own log.
+    pub(crate) access: Option<AccessRecord>,
 }
 
 impl LogEntry {
@@ -135,6 +138,12 @@ impl Drop for LogEntry {
             duration: self.began.elapsed(),
         };
         telemetry::request_ended(&ended);
+        if let Some(access) = self.access.take() {
+            access.finish(&Exchanged {
+                sent_bytes: self.sent_bytes,
+                duration: ended.duration,
+            });
+        }
         // Every request, thousands a second: not at the default level.
         tracing::debug!(
             request = %self.request,

@@ -57,12 +57,20 @@ pub struct Settings {
     /// Webhooks that buckets' notifications can go to, by name: the same at every gateway.
     #[serde(default)]
     pub notifications: BTreeMap<String, Webhook>,
+    /// How long a line of an access log waits before it is delivered, at most, ms.
+    #[serde(default = "default_access_log_wait_ms")]
+    pub access_log_wait_ms: u64,
     /// The partition file of a development cluster (see `riquet_cluster::transport::partition`).
     #[serde(default)]
     pub fault_file: Option<PathBuf>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// Five minutes: few objects, and soon enough for whoever looks into what just happened.
+fn default_access_log_wait_ms() -> u64 {
+    300_000
 }
 
 /// A webhook that events can be told to.
@@ -252,6 +260,11 @@ impl Settings {
         let settings: Self = table.try_into()?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// [`Self::access_log_wait_ms`].
+    pub fn access_log_wait(&self) -> Duration {
+        Duration::from_millis(self.access_log_wait_ms)
     }
 
     fn check(&self) -> Result<(), ConfigError> {

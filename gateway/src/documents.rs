@@ -8,6 +8,7 @@ use riquet_metadata::Client;
 use riquet_metadata::id::BucketId;
 use riquet_metadata::limits::{BUCKET_TTL_MS, CACHED_BUCKETS};
 use riquet_metadata::record::{Bucket, Document, DocumentKind};
+use riquet_s3::config::logging::BucketLogging;
 use riquet_s3::config::notification::NotificationConfiguration;
 use riquet_s3::config::website::WebsiteConfiguration;
 use riquet_s3::{Error as S3Error, ErrorCode};
@@ -18,6 +19,8 @@ use crate::error::Error;
 pub(crate) struct KnownDocuments {
     /// Who is told of changes.
     pub(crate) notification: Documents<NotificationConfiguration>,
+    /// Where requests are logged.
+    pub(crate) logging: Documents<BucketLogging>,
     /// How the bucket is shown as a web site.
     pub(crate) website: Documents<WebsiteConfiguration>,
 }
@@ -27,6 +30,7 @@ impl Default for KnownDocuments {
         let parse = NotificationConfiguration::parse;
         Self {
             notification: Documents::new(DocumentKind::Notification, parse),
+            logging: Documents::new(DocumentKind::Logging, BucketLogging::parse),
             website: Documents::new(DocumentKind::Website, WebsiteConfiguration::parse),
         }
     }

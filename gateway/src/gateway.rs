@@ -15,6 +15,7 @@ use riquet_metadata::{Client, LayoutWatch};
 use riquet_s3::operation::Router;
 
 use crate::access::{Known, RuleBook};
+use crate::access_log::AccessLog;
 use crate::admission::Admission;
 use crate::config::Settings;
 use crate::data::{DataPath, Health};
@@ -54,6 +55,7 @@ pub struct Gateway {
     pub(crate) sites: Router,
     pub(crate) targets: Targets,
     pub(crate) documents: KnownDocuments,
+    pub(crate) access_log: AccessLog,
     pub(crate) metadata: Client,
     pub(crate) directory: Directory,
     pub(crate) rules: RuleBook,
@@ -98,6 +100,7 @@ impl Gateway {
             _deliverer: Deliverer::start(&metadata, &targets),
             targets,
             documents: KnownDocuments::default(),
+            access_log: AccessLog::default(),
             router: Router::new(settings.base_domains.iter().cloned()),
             data: DataPath::new(nodes, layout.shared(), site, health),
             admission: Admission::new(&settings.limits),

@@ -9,11 +9,13 @@
 //! * `service`: the way of one request, from its head to its answer.
 //! * `identity`: who makes a request. `access`: whether they may.
 //! * `handlers`: one file for each family of operations.
+//! * `access_log`: what was asked of buckets, delivered into others.
 //! * `website`: buckets as web sites. `notify`: webhooks that are told of changes.
 //! * [`data`]: object bytes to shards and back.
 //! * `error`: the one place where inner errors become S3 codes.
 
 mod access;
+mod access_log;
 mod admin;
 mod admission;
 mod answer;

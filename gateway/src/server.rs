@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::access_log::Delivery;
 use crate::admin;
 use crate::config::{Limits, Settings};
 use crate::gateway::{Gateway, StartError};
@@ -89,7 +90,9 @@ impl Listeners {
             gateway = Gateway::connect(settings) => gateway?,
         };
         let _ = connected.set(gateway.clone());
+        let logs = Delivery::start(&gateway);
         serve_clients(self.clients, gateway, stop).await;
+        logs.stop().await;
         operators.abort();
         Ok(())
     }

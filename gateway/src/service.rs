@@ -10,6 +10,7 @@ use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use riquet_cluster::id::RequestId;
 use riquet_metadata::Error as MetadataError;
+use riquet_metadata::record::Bucket;
 use riquet_s3::auth::{self, Verified};
 use riquet_s3::body::{PayloadSpec, Purpose, read_document};
 use riquet_s3::operation::{BodyKind, OperationName, Query, Route, Scope};
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::access::{
     Known, Object, Question, Verdict, authorize, authorize_object, context, of_version,
 };
+use crate::access_log::{self, Seen, SeenKind};
 use crate::answer::{AnswerBody, LogEntry};
 use crate::client_body::ClientBody;
 use crate::cors;
@@ -55,6 +57,8 @@ pub(crate) async fn serve(
         head: &head,
         request_id,
         operation: None,
+        caller: None,
+        bucket: None,
     };
 
     let site = website::site_in_host(&gateway, &head);
@@ -70,12 +74,23 @@ pub(crate) async fn serve(
         (Some(_), _) => WEBSITE,
         (None, operation) => operation.map_or(NO_OPERATION, OperationName::as_str),
     };
+    let kind = match (&site, exchange.operation) {
+        (Some(_), _) => Some(SeenKind::Page),
+        (None, operation) => operation.map(SeenKind::Operation),
+    };
+    let (caller, mut bucket) = (exchange.caller, exchange.bucket);
+    if let Some(name) = &site {
+        bucket = access_log::bucket_of_site(&gateway, name).await;
+    }
     let id = request_id.to_string();
+    let mut code = None;
     let mut response = match result {
         Ok(response) => response,
         Err(error) => {
             body.drain(expects_continue(&head)).await;
-            render_error(&gateway, &head, &id, to_client(error, &body))
+            let error = to_client(error, &body);
+            code = Some(error.code().as_str());
+            render_error(&gateway, &head, &id, error)
         }
     };
     cors::decorate(&gateway, &head, &mut response).await;
@@ -87,6 +102,20 @@ pub(crate) async fn serve(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
+    let access = match kind {
+        Some(kind) => {
+            let seen = Seen {
+                bucket,
+                caller,
+                kind,
+                error: code,
+                received_bytes: body.received_bytes(),
+                began,
+            };
+            access_log::begin(&gateway, &head, seen, &id, &response).await
+        }
+        None => None,
+    };
     let entry = LogEntry {
         request: request_id,
         operation,
@@ -95,6 +124,7 @@ pub(crate) async fn serve(
         began,
         sent_bytes: 0,
         is_cut: false,
+        access,
     };
     response.map(|body| body.logged(entry))
 }
@@ -106,6 +136,10 @@ struct Exchange<'a> {
     request_id: RequestId,
     /// Once routed.
     operation: Option<OperationName>,
+    /// Once known.
+    caller: Option<Arc<Caller>>,
+    /// Once found.
+    bucket: Option<Arc<Bucket>>,
 }
 
 impl Exchange<'_> {
@@ -118,7 +152,9 @@ impl Exchange<'_> {
         let route = self.gateway.router.route(self.head)?;
         self.operation = Some(route.operation.name);
         let (caller, verified) = self.authenticate().await?;
+        self.caller = Some(caller.clone());
         let known = self.bucket(&route, &caller).await?;
+        self.bucket = known.as_ref().map(|known| known.bucket.clone());
         let mut conditions = self.conditions(&route.query, &caller, known.as_ref());
         let asked = Asked::of(&route)?;
         let verdict = self

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             "test_settings",
             "test_notification",
             "test_website",
+            "test_logging",
             "test_versioning",
             "test_integrity",
             "test_presigned",

@@ -10,6 +10,7 @@ mod document;
 mod get;
 mod list;
 mod lock;
+mod logging;
 mod multipart;
 mod multipart_complete;
 mod multipart_list;
@@ -300,6 +301,8 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
             answer
         }
         Op::DeleteBucketWebsite(_) => document::delete(cx, DocumentKind::Website).await,
+        Op::GetBucketLogging(_) => logging::get(cx).await,
+        Op::PutBucketLogging(input) => logging::put(cx, &input.configuration).await,
         Op::GetBucketNotificationConfiguration(_) => notification::get(cx).await,
         Op::PutBucketNotificationConfiguration(input) => notification::put(cx, input).await,
         Op::GetObjectLockConfiguration(_) => lock::get_configuration(cx).await,

@@ -184,6 +184,8 @@ impl Store {
             base_domains: Vec::new(),
             website_domains: vec!["web.test".to_owned()],
             notifications,
+            // Longer than any test: logs are written at the stop.
+            access_log_wait_ms: 600_000,
             fault_file: None,
             limits,
         };

@@ -1,4 +1,4 @@
-//! Changes that others are told of.
+//! Changes and requests that others are told of: by webhooks, and in logs.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
+use riquet_metadata::query::ListRequest;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -124,6 +125,47 @@ async fn a_target_that_takes_nothing_is_not_configured() {
     let found = store.get("/bucket?notification").await;
     assert!(!found.text().contains("QueueConfiguration"));
     store.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_delivers_the_logs_that_wait() {
+    let store = Store::start().await;
+    store.put("/bucket", "").await;
+    store.put("/logs", "").await;
+    let target = "<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket>\
+        <TargetPrefix>p/</TargetPrefix></LoggingEnabled></BucketLoggingStatus>";
+    assert_eq!(store.put("/bucket?logging", target).await.status, 200);
+    store.put("/bucket/k", "x").await;
+    store.get("/bucket/none").await;
+    let metadata = store.metadata.clone();
+    store.stop().await;
+    let bucket = metadata.bucket("logs").await.expect("it is there");
+    let all = ListRequest {
+        prefix: "p/".into(),
+        delimiter: "".into(),
+        start: None,
+        max: 10,
+    };
+    let page = metadata
+        .list_objects(&bucket, all)
+        .await
+        .expect("it answers");
+    let [listed] = &page.objects[..] else {
+        panic!("{:?}", page.objects);
+    };
+    let log = metadata.get_object(&bucket, &listed.key).await;
+    let log = log.expect("it answers").expect("it is there");
+    let riquet_metadata::record::Content::Inline(text) = &log.body.content else {
+        panic!("a few lines are short");
+    };
+    let text = std::str::from_utf8(text).expect("a text");
+    let lines: Vec<&str> = text.lines().collect();
+    // The configuration itself was asked for before there was a log.
+    let logged = |sign: &str| lines.iter().any(|line| line.contains(sign));
+    assert!(
+        logged(" REST.PUT.OBJECT k ") && logged(" 404 NoSuchKey "),
+        "{text}"
+    );
 }
 
 #[tokio::test]

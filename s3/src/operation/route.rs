@@ -166,6 +166,7 @@ impl Route {
             | OperationName::PutBucketCors
             | OperationName::PutBucketPolicy
             | OperationName::PutBucketAccelerateConfiguration
+            | OperationName::PutBucketLogging
             | OperationName::PutBucketNotificationConfiguration
             | OperationName::PutBucketOwnershipControls
             | OperationName::PutBucketRequestPayment

@@ -147,7 +147,7 @@ operations! {
     GetBucketLifecycle GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" SameRequestAs("GetBucketLifecycleConfiguration");
     GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" NotImplemented;
     GetBucketLocation GET Bucket ["location"] [] "s3:GetBucketLocation" Implemented;
-    GetBucketLogging GET Bucket ["logging"] [] "s3:GetBucketLogging" NotImplemented;
+    GetBucketLogging GET Bucket ["logging"] [] "s3:GetBucketLogging" Implemented;
     GetBucketMetadataConfiguration GET Bucket ["metadataConfiguration"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
     GetBucketMetadataTableConfiguration GET Bucket ["metadataTable"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
     GetBucketMetricsConfiguration GET Bucket ["metrics", "id"] [] "s3:GetMetricsConfiguration" Implemented;
@@ -196,7 +196,7 @@ operations! {
     PutBucketInventoryConfiguration PUT Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
     PutBucketLifecycle PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" SameRequestAs("PutBucketLifecycleConfiguration");
     PutBucketLifecycleConfiguration PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" NotImplemented;
-    PutBucketLogging PUT Bucket ["logging"] [] "s3:PutBucketLogging" NotImplemented;
+    PutBucketLogging PUT Bucket ["logging"] [] "s3:PutBucketLogging" Implemented;
     PutBucketMetricsConfiguration PUT Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
     PutBucketNotification PUT Bucket ["notification"] [] "s3:PutBucketNotification" SameRequestAs("PutBucketNotificationConfiguration");
     PutBucketNotificationConfiguration PUT Bucket ["notification"] [] "s3:PutBucketNotification" Implemented;
@@ -250,6 +250,7 @@ impl OperationName {
                  </AllowedMethod></CORSRule></CORSConfiguration>"
             }
             Self::PutBucketPolicy => "{}",
+            Self::PutBucketLogging => "<BucketLoggingStatus/>",
             Self::PutBucketNotificationConfiguration => "<NotificationConfiguration/>",
             Self::PutBucketOwnershipControls => {
                 "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule>\

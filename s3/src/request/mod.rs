@@ -47,6 +47,7 @@ pub use tagging::PutObjectTaggingInput;
 
 use crate::config::accelerate::Acceleration;
 use crate::config::cors::CorsConfiguration;
+use crate::config::logging::BucketLogging;
 use crate::config::object_lock::ObjectLockConfiguration;
 use crate::config::ownership::ObjectOwnership;
 use crate::config::public_access_block::PublicAccessBlock;
@@ -168,6 +169,7 @@ operations! {
     GetBucketLocation(BucketInput) = bucket_input;
     GetBucketPolicy(BucketInput) = bucket_input;
     GetBucketPolicyStatus(BucketInput) = bucket_input;
+    GetBucketLogging(BucketInput) = bucket_input;
     GetBucketMetricsConfiguration(BucketInput) = bucket_input;
     GetBucketNotificationConfiguration(BucketInput) = bucket_input;
     GetBucketOwnershipControls(BucketInput) = bucket_input;
@@ -211,6 +213,8 @@ operations! {
         |r| bucket_configuration(r, Acceleration::parse);
     PutBucketCors(BucketConfiguration<CorsConfiguration>) =
         |r| bucket_configuration(r, CorsConfiguration::parse);
+    PutBucketLogging(BucketConfiguration<BucketLogging>) =
+        |r| bucket_configuration(r, BucketLogging::parse);
     PutBucketNotificationConfiguration(PutNotificationInput) =
         |r| PutNotificationInput::parse(r.bucket(), r.fields, r.body);
     PutBucketOwnershipControls(BucketConfiguration<ObjectOwnership>) =

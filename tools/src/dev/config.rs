@@ -20,6 +20,9 @@ const BASE_DOMAINS: [&str; 2] = ["s3.localhost", "localhost"];
 /// Domain under which buckets are web sites.
 const WEBSITE_DOMAINS: [&str; 1] = ["web.localhost"];
 
+/// How long access logs wait: nobody likes to wait for them while developing.
+const ACCESS_LOG_WAIT_MS: u64 = 1_000;
+
 /// The name of the one webhook.
 const WEBHOOK: &str = "dev";
 
@@ -78,6 +81,7 @@ struct GatewayConfig<'a> {
     region: &'a str,
     base_domains: [&'a str; 2],
     website_domains: [&'a str; 1],
+    access_log_wait_ms: u64,
     metadata: Vec<String>,
     key_file: PathBuf,
     fault_file: PathBuf,
@@ -127,6 +131,7 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             region: REGION,
             base_domains: BASE_DOMAINS,
             website_domains: WEBSITE_DOMAINS,
+            access_log_wait_ms: ACCESS_LOG_WAIT_MS,
             metadata,
             key_file: folder.key_file(),
             fault_file,
