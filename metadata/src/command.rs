@@ -6,6 +6,7 @@
 mod bucket;
 mod events;
 mod identity;
+mod lifecycle;
 mod objects;
 mod recovery;
 mod restore;
@@ -19,13 +20,14 @@ use crate::id::{
     BlobId, BucketId, ChangeId, ClusterId, DiskId, Epoch, GroupId, ObjectKey, RequestId, UploadId,
 };
 use crate::record::{
-    Bucket, Change, ChangeKind, Checksum, Debt, ETag, Garbage, Identity, Removal, Tablet,
-    VersionName,
+    Bucket, Change, ChangeKind, Checksum, Debt, ETag, Garbage, Identity, LifecycleTurn, Removal,
+    Tablet, VersionName,
 };
 
 pub use bucket::{BucketChange, NewBucket, NewDocument};
 pub use events::{Happening, HoldEvents, Notice, Notices};
 pub use identity::{IdentityChange, IdentityOutcome};
+pub use lifecycle::{ApplyRule, MovedBlob, RuleAction, SeenPlace, SeenVersion, TurnStep};
 pub use objects::{
     AlterVersion, Alteration, CompletePart, CompleteUpload, CreateUpload, DeleteObject, Deleted,
     Preconditions, PutObject, PutPart, Stored, TagMatch,
@@ -181,6 +183,19 @@ pub enum SystemCommand {
     /// that has the number or the name.
     #[n(10)]
     RecoverBucket(#[n(0)] RecoverBucket),
+    /// See [`TurnStep`]. The outcome is [`SystemOutcome::LifecycleTurn`].
+    #[n(40)]
+    LifecycleTurn {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// Who asks.
+        #[n(1)]
+        worker: RequestId,
+        /// What it does.
+        #[n(2)]
+        step: TurnStep,
+    },
 }
 
 /// Outcomes of the control group.
@@ -235,6 +250,10 @@ pub enum SystemOutcome {
     /// The bucket as it is now. None: there is no such bucket.
     #[n(12)]
     BucketConfigured(#[n(0)] Option<Box<Bucket>>),
+    /// The bucket's turn after the step. None: it is not the worker's to take, or the bucket has no
+    /// rules. Nothing was done.
+    #[n(40)]
+    LifecycleTurn(#[n(0)] Option<Box<LifecycleTurn>>),
 }
 
 /// Commands of a key group. `bucket` is the number of the bucket whose tablet is meant.
@@ -415,6 +434,17 @@ pub enum KeyCommand {
         /// Their numbers.
         #[n(1)]
         numbers: Vec<u64>,
+    },
+    /// See [`ApplyRule`]. The outcome is that of a deletion or alteration; where the version is not
+    /// as it was seen, [`KeyOutcome::PreconditionFailed`].
+    #[n(40)]
+    ApplyRule {
+        /// The bucket.
+        #[n(0)]
+        bucket: BucketId,
+        /// What to do.
+        #[n(1)]
+        rule: Box<ApplyRule>,
     },
 }
 

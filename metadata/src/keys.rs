@@ -26,6 +26,7 @@
 //! tablet change  75 | bucket 8
 //! document       76 | bucket 8 | kind 1
 //! identity alias 77 | kind 1 | text                      -> identity's name
+//! lifecycle turn 7c | bucket 8
 //! ```
 //!
 //! A tablet is found by its end: the first one that ends after a key is the only one that can hold
@@ -97,11 +98,13 @@ pub enum Family {
     Document = 0x76,
     /// Other ways to find identities.
     IdentityAlias = 0x77,
+    /// Who goes through buckets by their lifecycles, and how far.
+    LifecycleTurn = 0x7C,
 }
 
 impl Family {
     /// All of them, in the order of their first bytes.
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::Header,
         Self::Tablet,
         Self::Current,
@@ -128,6 +131,7 @@ impl Family {
         Self::Change,
         Self::Document,
         Self::IdentityAlias,
+        Self::LifecycleTurn,
     ];
 
     /// The family of a stored key, if it is of one.
@@ -437,6 +441,11 @@ pub fn document(bucket: BucketId, kind: DocumentKind) -> Vec<u8> {
     let mut bytes = documents(bucket);
     bytes.push(kind as u8);
     bytes
+}
+
+/// How far the lifecycle of a bucket is.
+pub fn lifecycle_turn(bucket: BucketId) -> Vec<u8> {
+    of_bucket(Family::LifecycleTurn, bucket)
 }
 
 /// The stored keys of a range of objects, in a family that sorts by bucket and key.

@@ -13,8 +13,8 @@ use crate::id::{
 };
 use crate::record::{
     BlobRecord, Bucket, Change, CopyPosition, Debt, Document, DocumentKind, Garbage, IdentityAlias,
-    IdentityKind, IdentityName, KeyHolder, ObjectVersion, Part, Principal, Removal, StoredIdentity,
-    Tablet, Upload, VersionName,
+    IdentityKind, IdentityName, KeyHolder, LifecycleTurn, ObjectVersion, Part, Principal, Removal,
+    StoredIdentity, Tablet, Upload, VersionName,
 };
 
 pub use events::{ListedEvent, ListedQueue};
@@ -198,6 +198,16 @@ pub enum SystemQuery {
         #[n(1)]
         kind: DocumentKind,
     },
+    /// How far the lifecycles of buckets are, by bucket.
+    #[n(40)]
+    LifecycleTurns {
+        /// Only those of buckets after this one.
+        #[n(0)]
+        after: Option<BucketId>,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(1)]
+        max: u32,
+    },
 }
 
 /// Answers of the control group.
@@ -267,6 +277,16 @@ pub enum SystemAnswer {
     /// The document, if there is one.
     #[n(8)]
     Document(#[n(0)] Option<Document>),
+    /// A page of buckets with a lifecycle.
+    #[n(40)]
+    LifecycleTurns {
+        /// How far they are.
+        #[n(0)]
+        turns: Vec<LifecycleTurn>,
+        /// Whether there are more.
+        #[n(1)]
+        more: bool,
+    },
 }
 
 /// What is known of the whole cluster.

@@ -6,6 +6,7 @@
 mod document;
 mod event;
 mod identity;
+mod lifecycle;
 mod tablet;
 mod version;
 
@@ -25,6 +26,7 @@ pub use identity::{
     InlinePolicy, KeyHolder, KeyState, ManagedPolicy, Policies, PolicyVersion, Principal, Provider,
     Role, StoredIdentity, Tag, Tenant, User, provider_name,
 };
+pub use lifecycle::{LifecycleRound, LifecycleTally, LifecycleTurn, TurnHolder};
 pub use tablet::{
     Change, ChangeKind, ChangePhase, CopyPosition, KeyRange, Tablet, TabletPlace, TabletSize,
     TabletState,
@@ -312,6 +314,17 @@ impl Content {
         }
     }
 
+    /// The same, to be replaced one by one.
+    pub(crate) fn blobs_mut(&mut self) -> Box<dyn Iterator<Item = &mut BlobRef> + '_> {
+        match self {
+            Self::Inline(_) => Box::new(std::iter::empty()),
+            Self::Blobs(blobs) => Box::new(blobs.iter_mut()),
+            Self::Parts(parts) => {
+                Box::new(parts.iter_mut().flat_map(|part| part.content.blobs_mut()))
+            }
+        }
+    }
+
     /// Bytes of content.
     pub fn size_bytes(&self) -> u64 {
         match self {
@@ -392,10 +405,15 @@ impl ObjectHead {
     pub fn name(&self) -> VersionName {
         match self.version {
             None => VersionName::Null,
-            Some(sequence) => VersionName::Kept(VersionId {
-                modified_ms: self.modified_ms,
-                sequence,
-            }),
+            Some(_) => VersionName::Kept(self.id()),
+        }
+    }
+
+    /// What tells it from every other version that its key ever had, the null versions included.
+    pub fn id(&self) -> VersionId {
+        VersionId {
+            modified_ms: self.modified_ms,
+            sequence: self.sequence,
         }
     }
 }
@@ -660,5 +678,5 @@ macro_rules! records {
 records! {
     Bucket = 1, Tablet = 2, Change = 1, StoredIdentity = 1, IdentityName = 1, ObjectHead = 1, ObjectBody = 1, Upload = 1,
     Part = 1, CompletedUpload = 1, DebtRecord = 1, BlobRecord = 1, Garbage = 1, Tombstone = 1,
-    RemovalRecord = 1, Document = 1, Event = 1, EventQueue = 1,
+    RemovalRecord = 1, Document = 1, Event = 1, EventQueue = 1, LifecycleTurn = 1,
 }

@@ -10,6 +10,7 @@ mod call;
 mod events;
 mod identities;
 mod layout_watch;
+mod lifecycle;
 mod objects;
 mod recovery;
 mod system;

@@ -28,7 +28,7 @@ pub struct Completed {
 }
 
 /// The error of an outcome that is one.
-fn refused(outcome: KeyOutcome) -> Error {
+pub(super) fn refused(outcome: KeyOutcome) -> Error {
     match outcome {
         KeyOutcome::NoSuchKey => Error::NoSuchKey,
         KeyOutcome::PreconditionFailed => Error::PreconditionFailed,

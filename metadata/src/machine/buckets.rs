@@ -78,6 +78,9 @@ impl Batch<'_> {
             }
             BucketChange::Document { kind, document } => {
                 self.put_document(&mut bucket, *kind, document.as_ref());
+                if *kind == DocumentKind::Lifecycle {
+                    self.rules_changed(id, document.is_some())?;
+                }
             }
         }
         self.put_bucket(&bucket);
@@ -121,6 +124,7 @@ impl Batch<'_> {
         for (document, _) in scan(&self.state, &from, &end_of(&from), DOCUMENTS_MAX)? {
             self.state.delete(document);
         }
+        self.state.delete(keys::lifecycle_turn(id));
         self.state.delete(keys::bucket(&bucket.name));
         self.state.delete(keys::bucket_name(id));
         self.state

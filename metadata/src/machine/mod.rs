@@ -10,12 +10,14 @@ mod changes;
 mod dedup;
 mod events;
 mod identities;
+mod lifecycle;
 mod objects;
 mod recovery;
 mod restore;
 mod system;
 mod tablets;
 mod transfer;
+mod turns;
 mod uploads;
 mod versions;
 
@@ -191,6 +193,7 @@ impl<'a> Batch<'a> {
             KeyCommand::Told { command, notices } => self.apply_told(command, notices),
             KeyCommand::HoldEvents(hold) => self.hold_events(hold),
             KeyCommand::DropEvents { target, numbers } => self.drop_events(target, numbers),
+            KeyCommand::ApplyRule { bucket, rule } => self.apply_rule(*bucket, rule),
             KeyCommand::RecoverTablet(recover) => self.recover_tablet(recover),
             KeyCommand::RecoverObject { bucket, recover } => self.recover_object(*bucket, recover),
         }
@@ -217,6 +220,7 @@ fn must_remember(command: &Command) -> bool {
             | KeyCommand::PutPart { .. }
             | KeyCommand::CompleteUpload { .. }
             | KeyCommand::AbortUpload { .. }
+            | KeyCommand::ApplyRule { .. }
             | KeyCommand::RecoverObject { .. }
             | KeyCommand::Told { .. } => true,
             KeyCommand::OpenTablet { .. }

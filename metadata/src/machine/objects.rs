@@ -7,7 +7,7 @@ use crate::command::{
 };
 use crate::id::{BucketId, ObjectKey};
 use crate::keys::{self, end_of};
-use crate::record::{ETag, ObjectBody, ObjectHead, VersionName, Versioning};
+use crate::record::{Bypass, ETag, ObjectBody, ObjectHead, Tablet, VersionName, Versioning};
 use crate::store::{StoreError, scan};
 
 use super::tablets::SizeChange;
@@ -97,7 +97,17 @@ impl Batch<'_> {
             Some(version) => self.delete_version(bucket, delete, newest, version)?,
             None => self.delete_newest(bucket, delete, newest)?,
         };
-        Ok(match outcome {
+        Ok(self.deleted(bucket, tablet, outcome))
+    }
+
+    /// Counts what a deletion took from its tablet.
+    pub(super) fn deleted(
+        &mut self,
+        bucket: BucketId,
+        tablet: Tablet,
+        outcome: Result<(Deleted, SizeChange), KeyOutcome>,
+    ) -> KeyOutcome {
+        match outcome {
             Ok((deleted, change)) => {
                 if deleted != Deleted::Nothing {
                     self.count(bucket, tablet, change);
@@ -105,11 +115,11 @@ impl Batch<'_> {
                 KeyOutcome::Deleted(deleted)
             }
             Err(refusal) => refusal,
-        })
+        }
     }
 
     /// Does what the bucket's versioning says.
-    fn delete_newest(
+    pub(super) fn delete_newest(
         &mut self,
         bucket: BucketId,
         delete: &DeleteObject,
@@ -166,11 +176,23 @@ impl Batch<'_> {
         if !delete.preconditions.hold_of(&version) {
             return Ok(Err(KeyOutcome::PreconditionFailed));
         }
+        self.remove_unlocked(bucket, key, newest, &version, delete.bypass)
+    }
+
+    /// Removes a version for good, unless it is locked.
+    pub(super) fn remove_unlocked(
+        &mut self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        newest: ObjectHead,
+        version: &ObjectHead,
+        bypass: Bypass,
+    ) -> Result<Result<(Deleted, SizeChange), KeyOutcome>, StoreError> {
         let now_ms = self.header.clock_ms;
-        if !version.lock.allows_removal(now_ms, delete.bypass) {
+        if !version.lock.allows_removal(now_ms, bypass) {
             return Ok(Err(KeyOutcome::Locked));
         }
-        let change = self.remove_version(bucket, key, newest, &version)?;
+        let change = self.remove_version(bucket, key, newest, version)?;
         let was_marker = version.delete_marker;
         Ok(Ok((Deleted::Removed { was_marker }, change)))
     }

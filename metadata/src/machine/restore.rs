@@ -18,8 +18,8 @@ use crate::limits::{PASSED_BUCKETS, SWEEP_RECORDS};
 use crate::query::RestoreState;
 use crate::record::{
     BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Document, Event, EventQueue, Garbage,
-    IdentityName, ObjectBody, ObjectHead, Part, RemovalRecord, StoredIdentity, Tablet, Tombstone,
-    Upload,
+    IdentityName, LifecycleTurn, ObjectBody, ObjectHead, Part, RemovalRecord, StoredIdentity,
+    Tablet, Tombstone, Upload,
 };
 use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 
@@ -50,9 +50,11 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Upload => keys::object_key(key).is_some_and(|(_, rest)| rest.len() == 16),
         Family::Part => keys::object_key(key).is_some_and(|(_, rest)| rest.len() == 20),
         Family::Completed | Family::Blob | Family::Tombstone | Family::Outcome => key.len() == 17,
-        Family::CompletedOrder | Family::OutcomeOrder | Family::BucketName | Family::Change => {
-            key.len() == 9
-        }
+        Family::CompletedOrder
+        | Family::OutcomeOrder
+        | Family::BucketName
+        | Family::Change
+        | Family::LifecycleTurn => key.len() == 9,
         Family::Garbage => key.len() == 25,
         Family::Debt => keys::parse_debt(key).is_some(),
         Family::Removal => keys::parse_removal(key).is_some(),
@@ -91,6 +93,7 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Cluster => reads::<ClusterRecord>(key, value)?,
         Family::Change => reads::<Change>(key, value)?,
         Family::Document => reads::<Document>(key, value)?,
+        Family::LifecycleTurn => reads::<LifecycleTurn>(key, value)?,
     }
     Ok(family)
 }

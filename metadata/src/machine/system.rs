@@ -72,6 +72,11 @@ impl Batch<'_> {
             SystemCommand::RecoverBucket(recover) => {
                 self.recover_bucket(present.key_groups, recover)
             }
+            SystemCommand::LifecycleTurn {
+                bucket,
+                worker,
+                step,
+            } => self.lifecycle_turn(*bucket, *worker, step),
         }
     }
 

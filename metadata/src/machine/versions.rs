@@ -315,6 +315,6 @@ impl Batch<'_> {
     }
 }
 
-fn signed(bytes: usize) -> i64 {
+pub(super) fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).expect("a record is smaller than that")
 }

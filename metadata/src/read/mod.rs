@@ -17,8 +17,8 @@ use crate::query::{
     Answer, ClusterState, KeyAnswer, KeyQuery, PartPage, Query, SystemAnswer, SystemQuery,
 };
 use crate::record::{
-    BlobRecord, Change, Content, IdentityKind, IdentityName, ObjectBody, ObjectVersion,
-    StoredIdentity, Tablet, TabletState, Upload, VersionName,
+    BlobRecord, Change, Content, IdentityKind, IdentityName, LifecycleTurn, ObjectBody,
+    ObjectVersion, StoredIdentity, Tablet, TabletState, Upload, VersionName,
 };
 use crate::store::{Reader, StoreError, decode, get, scan};
 
@@ -80,6 +80,7 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
             SystemAnswer::Document(get(view, &keys::document(*bucket, *kind))?)
         }
         SystemQuery::Changes { after, max } => changes(view, *after, page(*max))?,
+        SystemQuery::LifecycleTurns { after, max } => lifecycle_turns(view, *after, page(*max))?,
         // The service waits; the answer is the same.
         SystemQuery::Cluster | SystemQuery::WaitLayout { .. } => {
             let record = get::<ClusterRecord>(view, &keys::cluster())?;
@@ -174,6 +175,25 @@ fn changes(
         .map(|(key, value)| decode::<Change>(key, value));
     Ok(SystemAnswer::Changes {
         changes: changes.collect::<Result<_, _>>()?,
+        more: found.len() > max,
+    })
+}
+
+fn lifecycle_turns(
+    view: &dyn Reader,
+    after: Option<BucketId>,
+    max: usize,
+) -> Result<SystemAnswer, StoreError> {
+    let family = keys::family(Family::LifecycleTurn);
+    let place = |after| following(keys::lifecycle_turn(after));
+    let from = after.map_or_else(|| family.clone(), place);
+    let found = scan(view, &from, &end_of(&family), max + 1)?;
+    let turns = found
+        .iter()
+        .take(max)
+        .map(|(key, value)| decode::<LifecycleTurn>(key, value));
+    Ok(SystemAnswer::LifecycleTurns {
+        turns: turns.collect::<Result<_, _>>()?,
         more: found.len() > max,
     })
 }

@@ -4,9 +4,11 @@ mod blobs;
 mod buckets;
 mod events;
 mod identities;
+mod lifecycle;
 mod objects;
 mod retries;
 mod tablets;
+mod turns;
 mod uploads;
 mod versions;
 

@@ -95,14 +95,19 @@ impl Model {
 }
 
 impl Machine {
-    fn delete_as(&mut self, delete: DeleteObject) -> KeyOutcome {
+    pub(super) fn delete_as(&mut self, delete: DeleteObject) -> KeyOutcome {
         self.run(KeyCommand::DeleteObject {
             bucket: BUCKET,
             delete: Box::new(delete),
         })
     }
 
-    fn alter(&mut self, key: &[u8], version: Option<VersionName>, to: Alteration) -> KeyOutcome {
+    pub(super) fn alter(
+        &mut self,
+        key: &[u8],
+        version: Option<VersionName>,
+        to: Alteration,
+    ) -> KeyOutcome {
         self.run(KeyCommand::AlterVersion {
             bucket: BUCKET,
             alter: Box::new(AlterVersion {
@@ -113,7 +118,11 @@ impl Machine {
         })
     }
 
-    fn version(&self, key: &[u8], version: Option<VersionName>) -> Option<ObjectVersion> {
+    pub(super) fn version(
+        &self,
+        key: &[u8],
+        version: Option<VersionName>,
+    ) -> Option<ObjectVersion> {
         let query = KeyQuery::GetObject {
             bucket: BUCKET,
             key: key.into(),
