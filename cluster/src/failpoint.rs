@@ -14,6 +14,8 @@
 //! | `gateway::complete::committed` | after it, before the answer |
 //! | `gateway::delete::begun` | before a deletion is committed |
 //! | `gateway::delete::committed` | after it, before the answer |
+//! | `gateway::lifecycle::rewritten` | when an object's blobs were written in another class, before the commit |
+//! | `gateway::lifecycle::committed` | after it |
 //! | `node::commit::begun` | when records are written, before their sync |
 //! | `node::commit::synced` | after the sync, before the index has them |
 //! | `node::commit::indexed` | after that, before the answers |

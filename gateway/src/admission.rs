@@ -17,16 +17,41 @@ pub(crate) struct Turn {
 /// Gives turns.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    uploads: Arc<Semaphore>,
-    downloads: Arc<Semaphore>,
+    uploads: Turns,
+    downloads: Turns,
     wait: Duration,
 }
+
+/// Turns of one kind.
+#[derive(Debug)]
+struct Turns {
+    free: Arc<Semaphore>,
+    all: usize,
+}
+
+impl Turns {
+    fn new(all: usize) -> Self {
+        let free = Arc::new(Semaphore::new(all));
+        Self { free, all }
+    }
+
+    /// The share of them that is taken.
+    fn taken(&self) -> f64 {
+        1.0 - self.free.available_permits() as f64 / self.all as f64
+    }
+}
+
+/// The share of turns above which background work stands back.
+const BUSY: f64 = 0.25;
+
+/// How many times slower background work goes at most: it must come to an end all the same.
+const MAX_STRAIN: f64 = 8.0;
 
 impl Admission {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            uploads: Arc::new(Semaphore::new(limits.uploads_max)),
-            downloads: Arc::new(Semaphore::new(limits.downloads_max)),
+            uploads: Turns::new(limits.uploads_max),
+            downloads: Turns::new(limits.downloads_max),
             wait: limits.turn_wait(),
         }
     }
@@ -43,8 +68,15 @@ impl Admission {
         self.turn(&self.downloads).await
     }
 
-    async fn turn(&self, turns: &Arc<Semaphore>) -> Result<Turn, ErrorCode> {
-        let permit = tokio::time::timeout(self.wait, turns.clone().acquire_owned()).await;
+    /// How many times slower background work is to go now: 1 while most turns are free.
+    pub(crate) fn strain(&self) -> f64 {
+        let taken = self.uploads.taken().max(self.downloads.taken());
+        let busy = ((taken - BUSY) / (1.0 - BUSY)).max(0.0);
+        1.0 + busy * (MAX_STRAIN - 1.0)
+    }
+
+    async fn turn(&self, turns: &Turns) -> Result<Turn, ErrorCode> {
+        let permit = tokio::time::timeout(self.wait, turns.free.clone().acquire_owned()).await;
         match permit {
             Ok(permit) => Ok(Turn {
                 _permit: permit.expect("the semaphore is never closed"),
@@ -77,5 +109,23 @@ mod tests {
         );
         drop(first);
         assert!(admission.upload().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn background_work_stands_back_as_turns_are_taken() {
+        let limits = Limits {
+            downloads_max: 8,
+            ..Limits::default()
+        };
+        let admission = Admission::new(&limits);
+        let mut turns = Vec::new();
+        let mut strains = Vec::new();
+        for _ in 0..8 {
+            strains.push(admission.strain());
+            turns.push(admission.download().await.expect("one is free"));
+        }
+        assert_eq!(strains[..3], [1.0; 3]);
+        assert!(strains[3..].is_sorted_by(|a, b| a < b));
+        assert_eq!(admission.strain(), MAX_STRAIN);
     }
 }

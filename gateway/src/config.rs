@@ -16,6 +16,9 @@
 //!
 //! [limits]
 //! uploads_max = 128
+//!
+//! [lifecycle]
+//! bytes_per_second = 67108864
 //! ```
 
 use std::collections::BTreeMap;
@@ -24,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderValue, Uri};
+use riquet_s3::config::lifecycle::Day;
 use serde::Deserialize;
 
 /// The longest name of a webhook, which is a part of ARNs and of stored keys.
@@ -66,6 +70,9 @@ pub struct Settings {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+    /// The work that buckets' lifecycles ask for.
+    #[serde(default)]
+    pub lifecycle: LifecycleSettings,
 }
 
 /// Five minutes: few objects, and soon enough for whoever looks into what just happened.
@@ -118,6 +125,36 @@ impl TryFrom<String> for Authorization {
 
 fn default_region() -> String {
     "us-east-1".to_owned()
+}
+
+/// How the work goes that buckets' lifecycles ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LifecycleSettings {
+    /// For tests only, never where data matters: a day has so many seconds wherever rules count days, and
+    /// buckets are gone through several times in each. Answers go on announcing real dates.
+    pub day_seconds: Option<u32>,
+    /// Versions that are changed, at most, in a second.
+    pub objects_per_second: u64,
+    /// Bytes that are moved to another class, at most, in a second.
+    pub bytes_per_second: u64,
+}
+
+impl Default for LifecycleSettings {
+    fn default() -> Self {
+        Self {
+            day_seconds: None,
+            objects_per_second: 1000,
+            bytes_per_second: 64 << 20,
+        }
+    }
+}
+
+impl LifecycleSettings {
+    /// The length of a day.
+    pub fn day(&self) -> Day {
+        self.day_seconds.map_or(Day::Calendar, Day::Seconds)
+    }
 }
 
 /// What bounds the memory and the patience of a gateway.
@@ -220,6 +257,9 @@ pub struct Flags {
     /// Partition file of a development cluster.
     #[arg(long, env = "RIQUET_FAULT_FILE")]
     pub fault_file: Option<PathBuf>,
+    /// For tests only: the length of a day in the rules of lifecycles, seconds.
+    #[arg(long, env = "RIQUET_LIFECYCLE_DAY_SECONDS")]
+    pub lifecycle_day_seconds: Option<u32>,
 }
 
 /// Why settings are refused.
@@ -292,6 +332,13 @@ impl Settings {
         if limits.connections_max == 0 || limits.uploads_max == 0 || limits.downloads_max == 0 {
             return refuse("limits", "a bound of zero lets nothing through");
         }
+        let lifecycle = &self.lifecycle;
+        if lifecycle.day_seconds == Some(0) {
+            return refuse("lifecycle.day_seconds", "a day has at least one second");
+        }
+        if lifecycle.objects_per_second == 0 || lifecycle.bytes_per_second == 0 {
+            return refuse("lifecycle", "a rate of zero lets nothing happen");
+        }
         Ok(())
     }
 }
@@ -330,6 +377,15 @@ impl Flags {
         if let Some(path) = &self.fault_file {
             let path = path.to_string_lossy().into_owned();
             table.insert("fault_file".to_owned(), path.into());
+        }
+        if let Some(seconds) = self.lifecycle_day_seconds {
+            let lifecycle = table
+                .entry("lifecycle")
+                .or_insert_with(|| toml::Table::new().into());
+            // Where the file has something else there, that is refused with the rest.
+            if let Some(lifecycle) = lifecycle.as_table_mut() {
+                lifecycle.insert("day_seconds".to_owned(), i64::from(seconds).into());
+            }
         }
     }
 }
@@ -401,6 +457,30 @@ mod tests {
         assert_eq!(settings.site, "montpellier");
         assert_eq!(settings.metadata, ["a:1", "b:2"]);
         assert_eq!(settings.name, "g");
+    }
+
+    #[test]
+    fn a_day_is_a_day_unless_told_otherwise() {
+        let day = |text: &str, seconds| {
+            let flags = Flags {
+                lifecycle_day_seconds: seconds,
+                ..Flags::default()
+            };
+            load(text, flags).map(|settings| settings.lifecycle.day())
+        };
+        let short = format!("{FILE}\n[lifecycle]\nday_seconds = 10");
+        for (text, flag, expected) in [
+            (FILE, None, Day::Calendar),
+            (FILE, Some(2), Day::Seconds(2)),
+            (&short, None, Day::Seconds(10)),
+            (&short, Some(2), Day::Seconds(2)),
+        ] {
+            assert_eq!(day(text, flag).expect("a full set"), expected);
+        }
+        assert!(matches!(
+            day(FILE, Some(0)),
+            Err(ConfigError::Unusable { .. })
+        ));
     }
 
     #[test]

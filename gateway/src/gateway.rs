@@ -22,6 +22,7 @@ use crate::data::{DataPath, Health};
 use crate::documents::KnownDocuments;
 use crate::error::Error;
 use crate::identity::Directory;
+use crate::lifecycle;
 use crate::notify::{Deliverer, Targets};
 
 /// How long a starting gateway waits between two tries to learn the cluster's layout.
@@ -63,6 +64,8 @@ pub struct Gateway {
     pub(crate) admission: Admission,
     /// Tells the targets of events as long as the gateway lives.
     _deliverer: Deliverer,
+    /// What answers announce of buckets' lifecycles.
+    pub(crate) lifecycle_rules: lifecycle::Rules,
     /// Follows the layout for the data path as long as the gateway lives.
     _layout: LayoutWatch,
     /// `x-amz-id-2` of every answer.
@@ -106,6 +109,7 @@ impl Gateway {
             admission: Admission::new(&settings.limits),
             directory: Directory::new(metadata.clone(), keys),
             rules: RuleBook::new(metadata.clone()),
+            lifecycle_rules: lifecycle::Rules::new(metadata.clone()),
             host_id: host_id(&settings.name),
             _layout: layout,
             metadata,

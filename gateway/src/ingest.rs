@@ -233,7 +233,7 @@ impl Drop for Pending {
 
 /// Whether the state machine has refused the commit for good. Any other error leaves doubt, or a
 /// late try on its way.
-fn is_decided(error: &MetadataError) -> bool {
+pub(crate) fn is_decided(error: &MetadataError) -> bool {
     use MetadataError as M;
     matches!(
         error,

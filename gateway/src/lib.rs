@@ -12,6 +12,7 @@
 //! * `access_log`: what was asked of buckets, delivered into others.
 //! * `website`: buckets as web sites. `notify`: webhooks that are told of changes.
 //! * [`data`]: object bytes to shards and back.
+//! * `lifecycle`: what the rules of buckets say is due is done, in the background.
 //! * `error`: the one place where inner errors become S3 codes.
 
 mod access;
@@ -30,6 +31,7 @@ mod gateway;
 mod handlers;
 mod identity;
 mod ingest;
+mod lifecycle;
 mod names;
 mod notify;
 mod server;

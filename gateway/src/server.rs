@@ -21,6 +21,7 @@ use crate::access_log::Delivery;
 use crate::admin;
 use crate::config::{Limits, Settings};
 use crate::gateway::{Gateway, StartError};
+use crate::lifecycle;
 use crate::service;
 
 /// Largest read of a socket, and so the largest slice of a body; also bounds a request's head.
@@ -91,7 +92,15 @@ impl Listeners {
         };
         let _ = connected.set(gateway.clone());
         let logs = Delivery::start(&gateway);
+        let (stop_work, stopped) = tokio::sync::oneshot::channel::<()>();
+        let work = tokio::spawn(lifecycle::run(gateway.clone(), async {
+            let _ = stopped.await;
+        }));
         serve_clients(self.clients, gateway, stop).await;
+        drop(stop_work);
+        if let Err(error) = work.await {
+            tracing::error!(%error, "the lifecycle's work failed");
+        }
         logs.stop().await;
         operators.abort();
         Ok(())

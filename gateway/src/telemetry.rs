@@ -2,7 +2,9 @@
 //!
 //! Metrics: `riquet_gateway_requests_total{operation,status}`,
 //! `riquet_gateway_request_seconds{operation}`, `riquet_gateway_received_bytes_total`,
-//! `riquet_gateway_sent_bytes_total`, `riquet_gateway_requests_running`.
+//! `riquet_gateway_sent_bytes_total`, `riquet_gateway_requests_running`; of the lifecycle's work
+//! `riquet_gateway_lifecycle_rounds_total`, `riquet_gateway_lifecycle_actions_total{action}`,
+//! `riquet_gateway_lifecycle_moved_bytes_total`.
 
 use std::time::Duration;
 

@@ -486,7 +486,6 @@ def test_not_there_yet_is_not_implemented(t):
     bucket = t.bucket()
     t.put(bucket, "k", b"x")
     for method, path, query in (
-        ("GET", f"/{bucket}", "lifecycle="),
         ("PUT", f"/{bucket}", "replication="),
         ("GET", f"/{bucket}", "notification="),
         ("PUT", f"/{bucket}", "website="),

@@ -93,7 +93,7 @@ impl Cluster {
     }
 
     /// Starts a cluster of another kind: `options` are those of `riquet dev up`.
-    fn start_as(options: &[&str]) -> Result<Self, Failed> {
+    pub(crate) fn start_as(options: &[&str]) -> Result<Self, Failed> {
         let riquet = paths::binary("riquet");
         if !riquet.is_file() {
             let hint = "build it with `make build`, or set RIQUET_BIN_DIR";

@@ -11,7 +11,11 @@ use crate::skip::{self, Need};
 
 /// A cluster that starts with the first trial that asks for it.
 #[derive(Clone, Debug, Default)]
-pub struct Shared(Arc<Mutex<Option<Started>>>);
+pub struct Shared {
+    slot: Arc<Mutex<Option<Started>>>,
+    /// What `riquet dev up` is told besides.
+    options: &'static [&'static str],
+}
 
 /// The cluster, or why it did not start.
 type Started = Result<Arc<Cluster>, String>;
@@ -22,8 +26,8 @@ impl Shared {
     /// # Errors
     /// When it does not start, the same for every trial.
     pub fn cluster(&self) -> Result<Arc<Cluster>, Failed> {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = slot.get_or_insert_with(|| match Cluster::start() {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = slot.get_or_insert_with(|| match Cluster::start_as(self.options) {
             Ok(cluster) => Ok(Arc::new(cluster)),
             Err(error) => Err(error.message().unwrap_or("no message").to_owned()),
         });
@@ -52,7 +56,7 @@ impl Shared {
     }
 
     fn stop(&self) {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         // The last reference: trials are over, and their clones of it with them.
         drop(slot.take());
     }
@@ -60,8 +64,19 @@ impl Shared {
 
 /// Runs the trials that `build` makes, then stops the shared cluster.
 pub fn run(build: impl FnOnce(&Shared) -> Vec<Trial>) -> ExitCode {
+    run_with(&[], build)
+}
+
+/// The same with a shared cluster of another kind: `options` are those of `riquet dev up`.
+pub fn run_with(
+    options: &'static [&'static str],
+    build: impl FnOnce(&Shared) -> Vec<Trial>,
+) -> ExitCode {
     let arguments = Arguments::from_args();
-    let shared = Shared::default();
+    let shared = Shared {
+        options,
+        ..Shared::default()
+    };
     let conclusion = libtest_mimic::run(&arguments, build(&shared));
     shared.stop();
     conclusion.exit_code()

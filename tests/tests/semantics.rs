@@ -4,8 +4,11 @@ use std::process::ExitCode;
 
 use riquet_tests::{python, suite};
 
+/// A day of lifecycle rules, seconds: nobody waits for a real one.
+const SHORT_DAY: [&str; 2] = ["--lifecycle-day-seconds", "2"];
+
 fn main() -> ExitCode {
-    suite::run(|shared| {
+    suite::run_with(&SHORT_DAY, |shared| {
         [
             "test_objects",
             "test_listing",
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
             "test_integrity",
             "test_presigned",
             "test_habits",
+            "test_lifecycle",
         ]
         .into_iter()
         .flat_map(|module| python::trials(shared, module))

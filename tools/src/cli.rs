@@ -10,6 +10,7 @@ use crate::admin::identity::keys::KeyArgs;
 use crate::admin::identity::policies::PolicyArgs;
 use crate::admin::identity::tenants::TenantsArgs;
 use crate::admin::identity::users::UserArgs;
+use crate::admin::lifecycle::LifecycleArgs;
 use crate::admin::metadata::MetadataArgs;
 use crate::admin::repair::RepairArgs;
 use crate::admin::scrub::ScrubArgs;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Tablet(TabletArgs),
     /// Show what waits to be removed, and find what uploads left behind
     Garbage(GarbageArgs),
+    /// Show how far the lifecycles of buckets are
+    Lifecycle(LifecycleArgs),
     /// Check what the disks hold, byte by byte
     Scrub(ScrubArgs),
     /// Show what is to be repaired
@@ -162,6 +165,9 @@ pub(crate) struct UpArgs {
     /// Leave the arbiter out: each site needs the other, until `riquet failover` says otherwise
     #[arg(long)]
     pub(crate) without_arbiter: bool,
+    /// For tests only: a day of lifecycle rules has N seconds [default: a real day]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) lifecycle_day_seconds: Option<u32>,
     /// Return once the cluster is ready, leaving it running
     #[arg(long)]
     pub(crate) detach: bool,
@@ -225,6 +231,8 @@ mod tests {
             "riquet scrub start",
             "riquet scrub status --json",
             "riquet garbage status --json",
+            "riquet lifecycle status --json",
+            "riquet dev up --lifecycle-day-seconds 10",
             "riquet garbage sweep --older-than 60s",
             "riquet failover --yes",
             "riquet failover montpellier",

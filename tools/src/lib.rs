@@ -53,6 +53,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
             Command::Bench(args) => bench::run(args).await,
             Command::Tablet(args) => admin::tablets::run(args).await,
             Command::Garbage(args) => admin::garbage::run(args).await,
+            Command::Lifecycle(args) => admin::lifecycle::run(args).await,
             Command::Scrub(args) => admin::scrub::run(args).await,
             Command::Repair(args) => admin::repair::run(args).await,
             Command::Voter(args) => admin::voters::run(args).await,

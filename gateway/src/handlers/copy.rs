@@ -14,7 +14,7 @@ use riquet_s3::request::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, Ve
 use riquet_s3::response::CopyObjectOutput;
 use riquet_s3::{ChecksumAlgorithm, Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, UPLOAD_MAX_BYTES, acl, get, lock, whole};
+use super::{Answer, Context, UPLOAD_MAX_BYTES, acl, get, lifecycle, lock, whole};
 use crate::access::{Object, authorize_object};
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, ingest};
@@ -106,7 +106,10 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         version_id: convert::written_version(stored.version),
         source_version_id,
     };
-    Ok(whole(output.into_response()))
+    let response = output.into_response();
+    Ok(whole(
+        lifecycle::announce_stored(cx, response, &input.key, stored.version).await,
+    ))
 }
 
 /// What a copy reads.

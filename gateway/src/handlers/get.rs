@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use http::Response;
 use riquet_metadata::record::{Bucket, Content, ObjectVersion};
 use riquet_s3::conditions::{ReadOutcome, precondition_failed};
 use riquet_s3::range::ByteRange;
@@ -9,7 +10,8 @@ use riquet_s3::request::{GetObjectInput, Selection, VersionId};
 use riquet_s3::response::{GetObjectOutput, NotModifiedOutput, delete_marker_met};
 use riquet_s3::{Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, named_version, no_such_version, whole};
+use super::lifecycle::Announced;
+use super::{Answer, Context, lifecycle, named_version, no_such_version, whole};
 use crate::access::Verdict;
 use crate::answer::AnswerBody;
 use crate::convert;
@@ -22,7 +24,7 @@ pub(super) async fn get_object(cx: &Context, input: &GetObjectInput) -> Answer {
         Chosen::NotModified(output) => Ok(whole(output.into_response())),
         Chosen::Bytes { range, output } => {
             let body = open(cx, &object.body.content, range).await?;
-            Ok(output.into_response(body))
+            Ok(announced(cx, input, &object, output.into_response(body)).await)
         }
     }
 }
@@ -32,8 +34,25 @@ pub(super) async fn head_object(cx: &Context, input: &GetObjectInput) -> Answer 
     let object = find(cx, cx.bucket(), input.key.as_str(), version).await?;
     match choose(input, cx.bucket(), &object)? {
         Chosen::NotModified(output) => Ok(whole(output.into_response())),
-        Chosen::Bytes { output, .. } => Ok(output.into_response(AnswerBody::empty())),
+        Chosen::Bytes { output, .. } => {
+            let response = output.into_response(AnswerBody::empty());
+            Ok(announced(cx, input, &object, response).await)
+        }
     }
+}
+
+/// Says when the object expires. Of a version that is asked for by name it is not known whether it is the
+/// current one.
+async fn announced(
+    cx: &Context,
+    input: &GetObjectInput,
+    object: &ObjectVersion,
+    response: Response<AnswerBody>,
+) -> Response<AnswerBody> {
+    if input.version_id.is_some() {
+        return response;
+    }
+    lifecycle::announce(cx, response, Announced::of(&input.key, object)).await
 }
 
 /// The object of the request's path as it is now, or one of its versions, if the caller may have it.

@@ -8,6 +8,7 @@ mod copy;
 mod delete;
 mod document;
 mod get;
+mod lifecycle;
 mod list;
 mod lock;
 mod logging;
@@ -246,6 +247,9 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
             document::put(cx, DocumentKind::Cors, input.configuration.to_xml()).await
         }
         Op::DeleteBucketCors(_) => document::delete(cx, DocumentKind::Cors).await,
+        Op::GetBucketLifecycleConfiguration(_) => lifecycle::get_configuration(cx).await,
+        Op::PutBucketLifecycleConfiguration(input) => lifecycle::put_configuration(cx, input).await,
+        Op::DeleteBucketLifecycle(_) => lifecycle::delete_configuration(cx).await,
         Op::GetBucketTagging(_) => {
             document::get(cx, DocumentKind::Tagging, ErrorCode::NoSuchTagSet).await
         }

@@ -15,7 +15,7 @@ use riquet_s3::{Checksum, ChecksumAlgorithm, Error as S3Error, ErrorCode};
 use uuid::Uuid;
 
 use super::copy::{check_copy_size, copy_digests, open_source};
-use super::{Answer, Context, Upload, acl, lock, whole};
+use super::{Answer, Context, Upload, acl, lifecycle, lock, whole};
 use crate::convert;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, Origin, ingest};
@@ -40,7 +40,8 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
         lock: lock::of_new_version(cx, &input.lock).await?,
     };
     let key = convert::stored_key(input.key.as_str());
-    cx.metadata()
+    let initiated_ms = cx
+        .metadata()
         .create_upload(cx.bucket(), CreateUpload { key, upload })
         .await?;
     let output = CreateMultipartUploadOutput {
@@ -49,7 +50,10 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
         upload_id: id.to_string(),
         checksum: input.checksum,
     };
-    Ok(whole(output.into_response()))
+    let response = output.into_response();
+    Ok(whole(
+        lifecycle::announce_upload(cx, response, &input.key, initiated_ms).await,
+    ))
 }
 
 pub(super) async fn upload_part(cx: &Context, input: &UploadPartInput, body: Upload<'_>) -> Answer {

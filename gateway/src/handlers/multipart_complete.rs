@@ -16,7 +16,7 @@ use riquet_s3::request::{CompleteMultipartUploadInput, CompletedPart};
 use riquet_s3::response::CompleteMultipartUploadOutput;
 use riquet_s3::{Checksum, ChecksumAlgorithm, ChecksumType, Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, OBJECT_MAX_BYTES, whole};
+use super::{Answer, Context, OBJECT_MAX_BYTES, lifecycle, whole};
 use crate::error::{Error, entity_too_small};
 use crate::{convert, notify};
 
@@ -73,7 +73,11 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
             .and_then(|sum| convert::checksum(sum, done.etag.parts)),
         version_id: convert::written_version(done.stored.version),
     };
-    Ok(whole(output.into_response()))
+    let response = output.into_response();
+    let version = done.stored.version;
+    Ok(whole(
+        lifecycle::announce_stored(cx, response, &input.key, version).await,
+    ))
 }
 
 /// Where the object can be read from now on.

@@ -9,7 +9,7 @@ use riquet_s3::request::{
 };
 use riquet_s3::response::{ListMultipartUploadsOutput, ListPartsOutput, PartEntry, UploadEntry};
 
-use super::{Answer, Context, acl, whole};
+use super::{Answer, Context, acl, lifecycle, whole};
 use crate::convert;
 
 pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
@@ -34,7 +34,10 @@ pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
             .collect(),
         is_truncated: page.more && max > 0,
     };
-    Ok(whole(output.into_response()))
+    let (response, initiated_ms) = (output.into_response(), page.upload.initiated_ms);
+    Ok(whole(
+        lifecycle::announce_upload(cx, response, &input.key, initiated_ms).await,
+    ))
 }
 
 fn part_entry(part: &Part) -> PartEntry {

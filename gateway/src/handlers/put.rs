@@ -8,7 +8,8 @@ use riquet_s3::body::Payload;
 use riquet_s3::request::PutObjectInput;
 use riquet_s3::response::PutObjectOutput;
 
-use super::{Answer, Context, Upload, acl, lock, whole};
+use super::lifecycle::Announced;
+use super::{Answer, Context, Upload, acl, lifecycle, lock, whole};
 use crate::ingest::{Destination, Ingested, ingest};
 use crate::{convert, notify};
 
@@ -79,5 +80,13 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
         checksum,
         version_id: convert::written_version(stored.version),
     };
-    Ok(whole(output.into_response()))
+    let announced = Announced {
+        key: &input.key,
+        modified_ms: stored.modified_ms,
+        size_bytes: length_bytes,
+        class,
+        tags: input.tags.clone(),
+    };
+    let response = output.into_response();
+    Ok(whole(lifecycle::announce(cx, response, announced).await))
 }

@@ -29,7 +29,7 @@ use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::shard::{ERROR, ErrorCode};
 use riquet_gateway::Listeners;
-use riquet_gateway::config::{Limits, Settings, Webhook};
+use riquet_gateway::config::{LifecycleSettings, Limits, Settings, Webhook};
 use riquet_metadata::record::{self, AccessKey, KeyState, Policies, Tenant, User};
 use riquet_metadata::{Client, MemoryReplica, MetadataService};
 use tokio::net::{TcpListener, TcpStream};
@@ -188,6 +188,7 @@ impl Store {
             access_log_wait_ms: 600_000,
             fault_file: None,
             limits,
+            lifecycle: LifecycleSettings::default(),
         };
         let listeners = Listeners::bind(&settings).await.expect("free ports");
         let (address, admin) = listeners.addresses().expect("bound");

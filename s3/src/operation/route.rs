@@ -21,6 +21,9 @@ const CREATE_BUCKET_BYTES_MAX: usize = 64 << 10;
 /// and hold themselves to 64 KiB.
 const SETTING_BYTES_MAX: usize = 128 << 10;
 
+/// 1000 rules of a lifecycle, each with a prefix and tags of a usual length.
+const LIFECYCLE_BYTES_MAX: usize = 1 << 20;
+
 /// The most bytes of a DeleteObjects body: 1000 keys of 1024 bytes, each byte escaped in five.
 const DELETE_OBJECTS_BYTES_MAX: usize = 6 << 20;
 
@@ -179,6 +182,7 @@ impl Route {
             | OperationName::PutObjectRetention
             | OperationName::PutObjectTagging
             | OperationName::PutPublicAccessBlock => document(SETTING_BYTES_MAX),
+            OperationName::PutBucketLifecycleConfiguration => document(LIFECYCLE_BYTES_MAX),
             OperationName::CompleteMultipartUpload => BodyKind::Xml {
                 limit_bytes: COMPLETE_UPLOAD_BYTES_MAX,
                 purpose: Purpose::CompleteMultipart,

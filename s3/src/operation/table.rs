@@ -122,7 +122,7 @@ operations! {
     DeleteBucketEncryption DELETE Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
     DeleteBucketIntelligentTieringConfiguration DELETE Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
     DeleteBucketInventoryConfiguration DELETE Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
-    DeleteBucketLifecycle DELETE Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" NotImplemented;
+    DeleteBucketLifecycle DELETE Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" Implemented;
     DeleteBucketMetadataConfiguration DELETE Bucket ["metadataConfiguration"] [] "s3:DeleteBucketMetadataTableConfiguration" NotImplemented;
     DeleteBucketMetadataTableConfiguration DELETE Bucket ["metadataTable"] [] "s3:DeleteBucketMetadataTableConfiguration" NotImplemented;
     DeleteBucketMetricsConfiguration DELETE Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
@@ -145,7 +145,7 @@ operations! {
     GetBucketIntelligentTieringConfiguration GET Bucket ["intelligent-tiering", "id"] [] "s3:GetIntelligentTieringConfiguration" Implemented;
     GetBucketInventoryConfiguration GET Bucket ["inventory", "id"] [] "s3:GetInventoryConfiguration" Implemented;
     GetBucketLifecycle GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" SameRequestAs("GetBucketLifecycleConfiguration");
-    GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" NotImplemented;
+    GetBucketLifecycleConfiguration GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" Implemented;
     GetBucketLocation GET Bucket ["location"] [] "s3:GetBucketLocation" Implemented;
     GetBucketLogging GET Bucket ["logging"] [] "s3:GetBucketLogging" Implemented;
     GetBucketMetadataConfiguration GET Bucket ["metadataConfiguration"] [] "s3:GetBucketMetadataTableConfiguration" NotImplemented;
@@ -195,7 +195,7 @@ operations! {
     PutBucketIntelligentTieringConfiguration PUT Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
     PutBucketInventoryConfiguration PUT Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
     PutBucketLifecycle PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" SameRequestAs("PutBucketLifecycleConfiguration");
-    PutBucketLifecycleConfiguration PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" NotImplemented;
+    PutBucketLifecycleConfiguration PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" Implemented;
     PutBucketLogging PUT Bucket ["logging"] [] "s3:PutBucketLogging" Implemented;
     PutBucketMetricsConfiguration PUT Bucket ["metrics", "id"] [] "s3:PutMetricsConfiguration" NotImplemented;
     PutBucketNotification PUT Bucket ["notification"] [] "s3:PutBucketNotification" SameRequestAs("PutBucketNotificationConfiguration");
@@ -248,6 +248,10 @@ impl OperationName {
             Self::PutBucketCors => {
                 "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET\
                  </AllowedMethod></CORSRule></CORSConfiguration>"
+            }
+            Self::PutBucketLifecycleConfiguration => {
+                "<LifecycleConfiguration><Rule><ID>r</ID><Filter/><Status>Enabled</Status>\
+                 <Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"
             }
             Self::PutBucketPolicy => "{}",
             Self::PutBucketLogging => "<BucketLoggingStatus/>",

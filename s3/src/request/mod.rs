@@ -8,6 +8,7 @@ mod conditions;
 mod copy;
 pub(crate) mod fields;
 mod headers;
+mod lifecycle;
 mod list;
 mod lock;
 mod multipart;
@@ -47,6 +48,7 @@ pub use tagging::PutObjectTaggingInput;
 
 use crate::config::accelerate::Acceleration;
 use crate::config::cors::CorsConfiguration;
+use crate::config::lifecycle::LifecycleConfiguration;
 use crate::config::logging::BucketLogging;
 use crate::config::object_lock::ObjectLockConfiguration;
 use crate::config::ownership::ObjectOwnership;
@@ -153,6 +155,7 @@ operations! {
     DeleteBucketCors(BucketInput) = bucket_input;
     DeleteBucketPolicy(BucketInput) = bucket_input;
     DeleteBucketOwnershipControls(BucketInput) = bucket_input;
+    DeleteBucketLifecycle(BucketInput) = bucket_input;
     DeleteBucketTagging(BucketInput) = bucket_input;
     DeleteBucketWebsite(BucketInput) = bucket_input;
     DeleteObject(DeleteObjectInput) = |r| DeleteObjectInput::parse(r.target(), r.fields);
@@ -166,6 +169,7 @@ operations! {
     GetBucketCors(BucketInput) = bucket_input;
     GetBucketIntelligentTieringConfiguration(BucketInput) = bucket_input;
     GetBucketInventoryConfiguration(BucketInput) = bucket_input;
+    GetBucketLifecycleConfiguration(BucketInput) = bucket_input;
     GetBucketLocation(BucketInput) = bucket_input;
     GetBucketPolicy(BucketInput) = bucket_input;
     GetBucketPolicyStatus(BucketInput) = bucket_input;
@@ -221,6 +225,7 @@ operations! {
         |r| bucket_configuration(r, ObjectOwnership::parse);
     PutBucketRequestPayment(BucketConfiguration<Payer>) =
         |r| bucket_configuration(r, Payer::parse);
+    PutBucketLifecycleConfiguration(BucketConfiguration<LifecycleConfiguration>) = lifecycle::parse;
     PutBucketTagging(BucketConfiguration<TagSet>) =
         |r| bucket_configuration(r, |body| TagSet::parse(body, Tagged::Bucket));
     PutBucketVersioning(BucketConfiguration<VersioningStatus>) =

@@ -5,6 +5,7 @@ mod acl;
 mod attributes;
 mod bucket;
 pub mod error;
+mod lifecycle;
 mod list;
 mod multipart;
 mod object;
@@ -24,6 +25,7 @@ pub use bucket::{
     BucketEntry, ConfigurationOutput, CreateBucketOutput, EmptyListOutput, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput,
 };
+pub use lifecycle::{LifecycleOutput, LifecycleStored, announce_abort, announce_expiry};
 pub use list::{
     ListMultipartUploadsOutput, ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output,
     ObjectEntry, UploadEntry, VersionEntry, VersionKind,

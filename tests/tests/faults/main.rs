@@ -14,6 +14,7 @@ mod events;
 mod failover;
 mod garbage;
 mod gateways;
+mod lifecycle;
 mod memory;
 mod metrics;
 mod nodes;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             disks::trials(),
             repair::trials(),
             garbage::trials(),
+            lifecycle::trials(),
             failover::trials(),
             voters::trials(),
             tablets::trials(),

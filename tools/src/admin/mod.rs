@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod failover;
 pub(crate) mod garbage;
 pub(crate) mod identity;
+pub(crate) mod lifecycle;
 pub(crate) mod metadata;
 mod rebuild;
 pub(crate) mod repair;

@@ -85,7 +85,14 @@ struct GatewayConfig<'a> {
     metadata: Vec<String>,
     key_file: PathBuf,
     fault_file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle: Option<LifecycleConfig>,
     notifications: BTreeMap<&'a str, Webhook>,
+}
+
+#[derive(Debug, Serialize)]
+struct LifecycleConfig {
+    day_seconds: u32,
 }
 
 /// Where events can be told to.
@@ -136,6 +143,9 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             key_file: folder.key_file(),
             fault_file,
             notifications: webhooks(topology),
+            lifecycle: topology
+                .lifecycle_day_seconds
+                .map(|day_seconds| LifecycleConfig { day_seconds }),
         }),
     };
     text.expect("configurations hold only text and lists")
@@ -234,5 +244,21 @@ mod tests {
         assert_eq!(table["region"].as_str(), Some("us-east-1"));
         assert!(table["admin_listen"].is_str());
         assert!(table["fault_file"].is_str());
+        assert!(!table.contains_key("lifecycle"));
+    }
+
+    #[test]
+    fn a_short_day_is_told_to_gateways_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(dir.path()).unwrap();
+        let mut topology = small();
+        topology.lifecycle_day_seconds = Some(2);
+        let table = |name: &str| {
+            let text = render(&folder, &topology, topology.member(name).unwrap());
+            text.parse::<toml::Table>().unwrap()
+        };
+        let day = &table("gateway-toulouse")["lifecycle"]["day_seconds"];
+        assert_eq!(day.as_integer(), Some(2));
+        assert!(!table("toulouse-1").contains_key("lifecycle"));
     }
 }

@@ -152,6 +152,9 @@ pub(crate) struct Topology {
     pub(crate) profile: ProfileShape,
     pub(crate) port: u16,
     pub(crate) nodes_per_site: u16,
+    /// For tests: the length of a day in the rules of lifecycles, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lifecycle_day_seconds: Option<u32>,
     /// The greatest number that a voter ever had.
     pub(crate) last_voter: u64,
     pub(crate) members: Vec<Member>,
@@ -164,6 +167,7 @@ pub(crate) struct Choices {
     pub(crate) port: u16,
     pub(crate) nodes_per_site: u16,
     pub(crate) has_arbiter: bool,
+    pub(crate) lifecycle_day_seconds: Option<u32>,
 }
 
 impl Choices {
@@ -243,6 +247,7 @@ impl Topology {
             profile: choices.profile,
             port: choices.port,
             nodes_per_site: choices.nodes_per_site,
+            lifecycle_day_seconds: choices.lifecycle_day_seconds,
             last_voter: members.iter().filter_map(|m| m.voter).max().unwrap_or(0),
             members,
         }
@@ -393,6 +398,7 @@ pub(crate) mod tests {
             port: 9000,
             nodes_per_site,
             has_arbiter: true,
+            lifecycle_day_seconds: None,
         })
     }
 
@@ -435,6 +441,7 @@ pub(crate) mod tests {
             port: 9000,
             nodes_per_site: 6,
             has_arbiter: false,
+            lifecycle_day_seconds: None,
         });
         assert!(!topology.has_arbiter() && small().has_arbiter());
         let voters: Vec<_> = topology.voters().map(|m| (&*m.name, m.voter)).collect();

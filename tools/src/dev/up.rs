@@ -96,6 +96,7 @@ fn load_or_create(folder: &Folder, dir: &Path, options: &UpArgs) -> Result<Topol
         port: options.port.unwrap_or(DEFAULT_PORT),
         nodes_per_site: options.nodes_per_site.unwrap_or(DEFAULT_NODES_PER_SITE),
         has_arbiter: !options.without_arbiter,
+        lifecycle_day_seconds: options.lifecycle_day_seconds,
     };
     let internal = ports::free_ports(
         choices.internal_ports(),
@@ -138,6 +139,12 @@ fn check_unchanged(dir: &Path, options: &UpArgs, topology: &Topology) -> Result<
     }
     if options.without_arbiter && topology.has_arbiter() {
         return Err(fixed("an arbiter", String::new()));
+    }
+    let day = options.lifecycle_day_seconds;
+    if day.is_some() && day != topology.lifecycle_day_seconds {
+        let present = topology.lifecycle_day_seconds;
+        let present = present.map_or_else(|| "none".to_owned(), |day| day.to_string());
+        return Err(fixed("--lifecycle-day-seconds", present));
     }
     let profile: Option<ProfileShape> = options.profile;
     if profile.is_some_and(|profile| profile != topology.profile) {
@@ -206,6 +213,7 @@ mod tests {
             nodes_per_site: Some(2),
             profile: None,
             without_arbiter: false,
+            lifecycle_day_seconds: None,
             detach: true,
         }
     }

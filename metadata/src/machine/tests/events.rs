@@ -177,7 +177,7 @@ fn a_full_queue_counts_what_goes_untold() {
         waiting: EVENTS_PER_QUEUE - 1,
         ..EventQueue::default()
     };
-    overlay.put(crate::keys::event_queue("hook"), &full);
+    overlay.put(keys::event_queue("hook"), &full);
     let changes = overlay.into_changes();
     machine.store.commit(changes);
     for n in 0..3 {

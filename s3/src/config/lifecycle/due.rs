@@ -5,9 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::{
-    Day, Expiration, LifecycleConfiguration, LifecycleRule, NoncurrentAge, RuleScope, RuleStatus,
-};
+use super::{Day, Expiration, LifecycleConfiguration, LifecycleRule, NoncurrentAge, RuleStatus};
 use crate::config::tagging::TagSet;
 use crate::request::StorageClass;
 
@@ -74,6 +72,8 @@ pub struct Due<'a> {
     pub action: LifecycleAction,
     /// The rule that says so.
     pub rule_id: &'a str,
+    /// How many newer noncurrent versions the rule wants to stay.
+    pub keeps_newer: u32,
 }
 
 impl LifecycleConfiguration {
@@ -99,6 +99,7 @@ impl LifecycleConfiguration {
         (expiry.at <= now).then_some(Due {
             action: LifecycleAction::AbortUpload,
             rule_id: expiry.rule_id,
+            keeps_newer: 0,
         })
     }
 
@@ -109,18 +110,14 @@ impl LifecycleConfiguration {
     ) -> impl Iterator<Item = &LifecycleRule> {
         self.rules
             .iter()
-            .filter(|rule| rule.status == RuleStatus::Enabled && rule.scope.is_for(version))
+            .filter(|rule| rule.is_enabled() && rule.scope.is_for(version))
     }
 
     /// The enabled rules that are for the uploads of a key.
     pub(super) fn rules_for_upload(&self, key: &str) -> impl Iterator<Item = &LifecycleRule> {
         self.rules.iter().filter(move |rule| {
-            let prefix = match &rule.scope {
-                RuleScope::Prefix(prefix) => prefix,
-                // A rule with other conditions has no action for uploads.
-                RuleScope::Filter(filter) => filter.prefix.as_deref().unwrap_or_default(),
-            };
-            rule.status == RuleStatus::Enabled && key.starts_with(prefix)
+            // A rule with other conditions has no action for uploads.
+            rule.is_enabled() && key.starts_with(rule.scope.prefix())
         })
     }
 
@@ -134,17 +131,17 @@ impl LifecycleConfiguration {
         let moves = self
             .rules_for(version)
             .flat_map(|rule| rule.transitions_of(version, day));
-        let (_, class, rule_id) = moves
-            .filter(|(at, ..)| *at <= now)
-            .max_by_key(|(at, ..)| *at)?;
-        (class != version.storage_class).then_some(Due {
-            action: LifecycleAction::Transition(class),
-            rule_id,
-        })
+        let last = moves.filter(|(at, _)| *at <= now).max_by_key(|(at, _)| *at);
+        let stays = LifecycleAction::Transition(version.storage_class);
+        last.map(|(_, due)| due).filter(|due| due.action != stays)
     }
 }
 
 impl LifecycleRule {
+    pub(super) fn is_enabled(&self) -> bool {
+        self.status == RuleStatus::Enabled
+    }
+
     fn due_deletion(
         &self,
         version: &VersionFacts<'_>,
@@ -156,6 +153,7 @@ impl LifecycleRule {
             _ => None,
         };
         let is_expired = expires_at.is_some_and(|at| at <= now);
+        let mut keeps_newer = 0;
         let action = match version.state {
             VersionState::Current if is_expired => LifecycleAction::Expire,
             VersionState::LoneMarker
@@ -166,6 +164,7 @@ impl LifecycleRule {
             VersionState::Noncurrent(facts) | VersionState::NoncurrentMarker(facts)
                 if self.noncurrent_expiration?.reached_at(facts, day)? <= now =>
             {
+                keeps_newer = self.noncurrent_expiration?.newer_versions.unwrap_or(0);
                 LifecycleAction::ExpireNoncurrent
             }
             _ => return None,
@@ -173,28 +172,31 @@ impl LifecycleRule {
         Some(Due {
             action,
             rule_id: &self.id,
+            keeps_newer,
         })
     }
 
     /// The moves of a version, with their moments.
-    fn transitions_of(
-        &self,
-        version: &VersionFacts<'_>,
-        day: Day,
-    ) -> Vec<(Timestamp, StorageClass, &str)> {
-        let id = self.id.as_str();
+    fn transitions_of(&self, version: &VersionFacts<'_>, day: Day) -> Vec<(Timestamp, Due<'_>)> {
+        let due = |class, keeps_newer| Due {
+            action: LifecycleAction::Transition(class),
+            rule_id: &self.id,
+            keeps_newer,
+        };
         match version.state {
+            _ if !self.moves_size(version.size_bytes) => Vec::new(),
             VersionState::Current => {
                 let moves = self.transitions.iter().map(|transition| {
                     let at = transition.when.for_created(version.created, day);
-                    (at, transition.storage_class, id)
+                    (at, due(transition.storage_class, 0))
                 });
                 moves.collect()
             }
             VersionState::Noncurrent(facts) => {
                 let moves = self.noncurrent_transitions.iter().filter_map(|transition| {
                     let at = transition.age.reached_at(facts, day)?;
-                    Some((at, transition.storage_class, id))
+                    let keeps_newer = transition.age.newer_versions.unwrap_or(0);
+                    Some((at, due(transition.storage_class, keeps_newer)))
                 });
                 moves.collect()
             }
@@ -243,7 +245,7 @@ mod tests {
         let version = VersionFacts {
             key: "k",
             tags: &TagSet::default(),
-            size_bytes: 1,
+            size_bytes: 1 << 20,
             storage_class,
             created: second(0),
             state,

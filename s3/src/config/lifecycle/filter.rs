@@ -47,6 +47,14 @@ impl RuleScope {
         }
     }
 
+    /// What the keys begin with.
+    pub(super) fn prefix(&self) -> &str {
+        match self {
+            Self::Prefix(prefix) => prefix,
+            Self::Filter(filter) => filter.prefix.as_deref().unwrap_or_default(),
+        }
+    }
+
     /// Whether it holds of a version.
     pub(super) fn is_for(&self, version: &VersionFacts<'_>) -> bool {
         match self {

@@ -4,7 +4,9 @@ mod check;
 mod due;
 mod expiry;
 mod filter;
+pub(crate) mod minimum;
 mod parse;
+mod scan;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 pub use due::{Due, LifecycleAction, NoncurrentVersion, VersionFacts, VersionState};
 pub use expiry::{Day, Expiry};
 pub use filter::{Filter, RuleScope};
+pub use minimum::TransitionMinimum;
 
 use crate::request::StorageClass;
 use crate::time::to_iso8601;
@@ -27,6 +30,7 @@ pub const NEWER_NONCURRENT_VERSIONS_MAX: u32 = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LifecycleConfiguration {
     rules: Vec<LifecycleRule>,
+    transition_minimum: TransitionMinimum,
 }
 
 /// One rule, with at least one action.
@@ -113,14 +117,40 @@ impl LifecycleConfiguration {
         &self.rules
     }
 
-    /// The document.
+    /// The least size of what moves by a rule that names no size.
+    #[must_use]
+    pub const fn transition_minimum(&self) -> TransitionMinimum {
+        self.transition_minimum
+    }
+
+    /// The same rules with another least size of what moves.
+    #[must_use]
+    pub fn with_transition_minimum(self, transition_minimum: TransitionMinimum) -> Self {
+        Self {
+            transition_minimum,
+            ..self
+        }
+    }
+
+    /// The document, as it is answered. [`Self::transition_minimum`] is answered beside it.
     #[must_use]
     pub fn to_xml(&self) -> Bytes {
+        XmlWriter::document("LifecycleConfiguration", |writer| self.write_rules(writer))
+    }
+
+    /// The document, as it is stored, which [`Self::parse_stored`] reads back.
+    #[must_use]
+    pub fn to_stored(&self) -> Bytes {
         XmlWriter::document("LifecycleConfiguration", |writer| {
-            for rule in &self.rules {
-                writer.element("Rule", |writer| rule.write(writer));
-            }
+            writer.text(minimum::ELEMENT, self.transition_minimum.as_str());
+            self.write_rules(writer);
         })
+    }
+
+    fn write_rules(&self, writer: &mut XmlWriter) {
+        for rule in &self.rules {
+            writer.element("Rule", |writer| rule.write(writer));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::check::{check_together, invalid_request};
 use super::{
     Expiration, LIFECYCLE_RULES_MAX, LifecycleConfiguration, LifecycleRule,
     NEWER_NONCURRENT_VERSIONS_MAX, NoncurrentAge, NoncurrentTransition, RuleScope, RuleStatus,
-    Transition, When,
+    Transition, TransitionMinimum, When, minimum,
 };
 use crate::config::{ID_CHARACTERS_MAX, derived_id, known, parse_moment};
 use crate::error::{Error, ErrorCode, Result};
@@ -30,31 +30,55 @@ impl LifecycleConfiguration {
     /// `InvalidStorageClass` for other classes; `InvalidTag`.
     pub fn parse(body: &[u8], classes: &[StorageClass]) -> Result<Self> {
         let root = Element::parse(body, "LifecycleConfiguration")?;
-        let elements = root.only(&["Rule"])?.all("Rule");
-        if elements.clone().nth(LIFECYCLE_RULES_MAX).is_some() {
-            return Err(invalid_request(
-                "The number of lifecycle rules must not exceed the allowed limit of 1000 rules",
+        Ok(Self {
+            rules: parse_rules(body, root.only(&["Rule"])?, classes)?,
+            transition_minimum: TransitionMinimum::default(),
+        })
+    }
+
+    /// Reads what [`Self::to_stored`] wrote.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_stored(document: &[u8]) -> Result<Self> {
+        let root = Element::parse(document, "LifecycleConfiguration")?;
+        let minimum = root.text_of(minimum::ELEMENT)?;
+        Ok(Self {
+            rules: parse_rules(document, &root, &[StorageClass::OneZoneIa])?,
+            transition_minimum: known(TransitionMinimum::from_name, minimum)?,
+        })
+    }
+}
+
+fn parse_rules(
+    body: &[u8],
+    root: &Element,
+    classes: &[StorageClass],
+) -> Result<Vec<LifecycleRule>> {
+    let elements = root.all("Rule");
+    if elements.clone().nth(LIFECYCLE_RULES_MAX).is_some() {
+        return Err(invalid_request(
+            "The number of lifecycle rules must not exceed the allowed limit of 1000 rules",
+        ));
+    }
+    let rules: Vec<_> = elements
+        .enumerate()
+        .map(|(index, element)| parse_rule(element, classes, || derived_id(body, index)))
+        .collect::<Result<_>>()?;
+    if rules.is_empty() {
+        return Err(malformed());
+    }
+    let mut ids = HashSet::new();
+    for rule in &rules {
+        if !ids.insert(&rule.id) {
+            return Err(Error::invalid_argument(
+                "ID",
+                &rule.id,
+                "Rule ID must be unique. Found same ID for more than one rule",
             ));
         }
-        let rules: Vec<_> = elements
-            .enumerate()
-            .map(|(index, element)| parse_rule(element, classes, || derived_id(body, index)))
-            .collect::<Result<_>>()?;
-        if rules.is_empty() {
-            return Err(malformed());
-        }
-        let mut ids = HashSet::new();
-        for rule in &rules {
-            if !ids.insert(&rule.id) {
-                return Err(Error::invalid_argument(
-                    "ID",
-                    &rule.id,
-                    "Rule ID must be unique. Found same ID for more than one rule",
-                ));
-            }
-        }
-        Ok(Self { rules })
     }
+    Ok(rules)
 }
 
 fn parse_rule(
