@@ -64,6 +64,9 @@ pub struct Settings {
     /// How long a line of an access log waits before it is delivered, at most, ms.
     #[serde(default = "default_access_log_wait_ms")]
     pub access_log_wait_ms: u64,
+    /// Keys for SSE-KMS (see docs/ENCRYPTION.md), the same at every gateway.
+    #[serde(default)]
+    pub kms_file: Option<PathBuf>,
     /// The partition file of a development cluster (see `riquet_cluster::transport::partition`).
     #[serde(default)]
     pub fault_file: Option<PathBuf>,
@@ -254,6 +257,9 @@ pub struct Flags {
     /// Domains of web sites, separated by commas.
     #[arg(long, env = "RIQUET_WEBSITE_DOMAINS", value_delimiter = ',')]
     pub website_domains: Option<Vec<String>>,
+    /// Keys for SSE-KMS.
+    #[arg(long, env = "RIQUET_KMS_FILE")]
+    pub kms_file: Option<PathBuf>,
     /// Partition file of a development cluster.
     #[arg(long, env = "RIQUET_FAULT_FILE")]
     pub fault_file: Option<PathBuf>,
@@ -374,9 +380,15 @@ impl Flags {
                 table.insert(name.to_owned(), values.clone().into());
             }
         }
-        if let Some(path) = &self.fault_file {
-            let path = path.to_string_lossy().into_owned();
-            table.insert("fault_file".to_owned(), path.into());
+        for (name, path) in [
+            ("key_file", &self.key_file),
+            ("kms_file", &self.kms_file),
+            ("fault_file", &self.fault_file),
+        ] {
+            if let Some(path) = path {
+                let path = path.to_string_lossy().into_owned();
+                table.insert(name.to_owned(), path.into());
+            }
         }
         if let Some(seconds) = self.lifecycle_day_seconds {
             let lifecycle = table
@@ -402,6 +414,7 @@ mod tests {
         listen = "127.0.0.1:9000"
         admin_listen = "127.0.0.1:9001"
         metadata = ["127.0.0.1:7500"]
+        key_file = "/etc/riquet/keys.toml"
         [limits]
         uploads_max = 3
     "#;

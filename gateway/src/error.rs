@@ -5,6 +5,7 @@ use riquet_s3::conditions::{WriteCondition, precondition_failed};
 use riquet_s3::{Error as S3Error, ErrorCode};
 
 use crate::data::{DataError, WriteError};
+use crate::encryption::{KeyError, KeyServiceError};
 
 /// Why a request is not answered with success.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub(crate) enum Error {
     /// Bytes can't be written or read now.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The key of an object can't be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 impl From<ErrorCode> for Error {
@@ -54,6 +58,7 @@ impl Error {
             Self::S3(error) => error,
             Self::Metadata(error) => of_metadata(error),
             Self::Data(error) => of_data(&error),
+            Self::Key(error) => of_key(&error),
         }
     }
 }
@@ -102,7 +107,23 @@ fn of_data(error: &DataError) -> S3Error {
         DataError::TooFewNodes { .. } | DataError::TooFewCells { .. } => {
             ErrorCode::ServiceUnavailable.into()
         }
-        DataError::NoProfile => ErrorCode::InternalError.into(),
+        DataError::NoProfile | DataError::Sealed(_) => ErrorCode::InternalError.into(),
+    }
+}
+
+fn of_key(error: &KeyError) -> S3Error {
+    match error {
+        KeyError::OtherCustomerKey => S3Error::new(ErrorCode::InvalidRequest)
+            .message("The provided encryption parameters did not match the ones used originally."),
+        KeyError::NoKeyService => S3Error::new(ErrorCode::NotImplemented)
+            .message("No key service is configured for aws:kms"),
+        KeyError::Service(KeyServiceError::NoSuchKey(name)) => {
+            S3Error::new(ErrorCode::KmsNotFoundException).field("KeyId", name.clone())
+        }
+        KeyError::Service(KeyServiceError::DoesNotOpen) | KeyError::Damaged(_) => {
+            tracing::error!(%error, "an object's key can't be opened");
+            ErrorCode::InternalError.into()
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::admission::Admission;
 use crate::config::Settings;
 use crate::data::{DataPath, Health};
 use crate::documents::KnownDocuments;
+use crate::encryption::{KeyFileError, KeyService, LocalKeys};
 use crate::error::Error;
 use crate::identity::Directory;
 use crate::lifecycle;
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The layout has no site of the name in the settings.
     #[error("the cluster has no site named {0}")]
     UnknownSite(String),
+    /// The file of the key service's keys can't be used.
+    #[error("keys of the key service: {0}")]
+    KeyService(#[from] KeyFileError),
 }
 
 /// What all requests share.
@@ -66,6 +70,10 @@ pub struct Gateway {
     _deliverer: Deliverer,
     /// What answers announce of buckets' lifecycles.
     pub(crate) lifecycle_rules: lifecycle::Rules,
+    /// What seals secrets and keys that are stored.
+    pub(crate) keys: Arc<KeyRing>,
+    /// What keeps keys for SSE-KMS.
+    pub(crate) key_service: Option<Box<dyn KeyService>>,
     /// Follows the layout for the data path as long as the gateway lives.
     _layout: LayoutWatch,
     /// `x-amz-id-2` of every answer.
@@ -79,6 +87,10 @@ impl Gateway {
     /// When they refuse, or the layout lacks the gateway's site.
     pub async fn connect(settings: Settings) -> Result<Arc<Self>, StartError> {
         let keys = Arc::new(KeyRing::load(&settings.key_file)?);
+        let key_service = match &settings.kms_file {
+            Some(path) => Some(Box::new(LocalKeys::load(path)?) as Box<dyn KeyService>),
+            None => None,
+        };
         let transport = Transport::new(dialer(&settings)?);
         let metadata = Client::new(transport.clone(), settings.metadata.clone());
         let cluster = await_cluster(&metadata).await?;
@@ -107,9 +119,11 @@ impl Gateway {
             router: Router::new(settings.base_domains.iter().cloned()),
             data: DataPath::new(nodes, layout.shared(), site, health),
             admission: Admission::new(&settings.limits),
-            directory: Directory::new(metadata.clone(), keys),
+            directory: Directory::new(metadata.clone(), keys.clone()),
             rules: RuleBook::new(metadata.clone()),
             lifecycle_rules: lifecycle::Rules::new(metadata.clone()),
+            keys,
+            key_service,
             host_id: host_id(&settings.name),
             _layout: layout,
             metadata,

@@ -8,12 +8,14 @@ use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::RequestId;
 use riquet_cluster::wire::shard::Owner;
 use riquet_metadata::Error as MetadataError;
-use riquet_metadata::record::{BlobRef, Content, Debt, StorageClass};
+use riquet_metadata::record::{BlobRef, Content, Debt, StorageClass, sealed_length};
 use riquet_s3::body::{DigestSpec, Digests, Payload};
 use riquet_s3::{Checksum, ErrorCode};
 
 use crate::client_body::ClientBody;
-use crate::data::{BlobWrite, DataPath, DigestTask, ObjectReader, Source};
+use crate::data::{
+    BlobWrite, DataPath, DigestTask, ObjectReader, Sealing, Source, StreamKey, seal_whole,
+};
 use crate::error::Error;
 use crate::gateway::Gateway;
 
@@ -47,7 +49,7 @@ impl Origin for ObjectReader {
 }
 
 /// Where bytes go.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Destination {
     /// What the shards will say that they belong to.
     pub(crate) owner: Owner,
@@ -57,6 +59,8 @@ pub(crate) struct Destination {
     pub(crate) request: RequestId,
     /// Up to this length, bytes go into the record.
     pub(crate) inline_max_bytes: u64,
+    /// What the bytes are sealed with, if they are.
+    pub(crate) key: Option<StreamKey>,
 }
 
 /// Bytes that are durable (or will be with their record), all promises about them kept.
@@ -82,13 +86,14 @@ pub(crate) async fn ingest<O: Origin>(
     assert!(digests.md5, "an ETag needs the MD5");
     let digests = Digests::new(digests);
     if length_bytes <= destination.inline_max_bytes {
-        ingest_inline(length_bytes, origin, digests).await
+        ingest_inline(destination.key, length_bytes, origin, digests).await
     } else {
         ingest_blob(gateway, destination, length_bytes, origin, digests).await
     }
 }
 
 async fn ingest_inline<O: Origin>(
+    key: Option<StreamKey>,
     length_bytes: u64,
     origin: &mut O,
     mut digests: Digests,
@@ -108,7 +113,10 @@ async fn ingest_inline<O: Origin>(
     }
     let outcome = digests.finish(origin.trailer())?;
     Ok(Ingested {
-        content: Content::Inline(content.freeze()),
+        content: Content::Inline(match key {
+            None => content.freeze(),
+            Some(key) => seal_whole(key, content.freeze()),
+        }),
         debts: Vec::new(),
         md5: outcome.md5.expect("it was asked for"),
         checksum: outcome.checksum,
@@ -128,9 +136,10 @@ async fn ingest_blob<O: Origin>(
         owner,
         class,
         request,
+        key,
         ..
     } = destination;
-    let write = BlobWrite {
+    let write = |length_bytes| BlobWrite {
         owner,
         class,
         length_bytes,
@@ -140,7 +149,14 @@ async fn ingest_blob<O: Origin>(
         origin,
         digests: gateway.data.digest(digests),
     };
-    let written = gateway.data.write(write, &mut tee).await?;
+    let written = match key {
+        None => gateway.data.write(write(length_bytes), &mut tee).await?,
+        Some(key) => {
+            let write = write(sealed_length(length_bytes));
+            let mut sealing = Sealing::new(&mut tee, key, length_bytes);
+            gateway.data.write(write, &mut sealing).await?
+        }
+    };
     let Tee { origin, digests } = tee;
     let (data, blob) = (gateway.data.clone(), written.blob.clone());
     let pending = Pending {

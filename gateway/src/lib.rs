@@ -26,6 +26,7 @@ mod convert;
 mod cors;
 pub mod data;
 mod documents;
+mod encryption;
 mod error;
 mod gateway;
 mod handlers;
@@ -45,6 +46,7 @@ use clap::Parser as _;
 use riquet_cluster::failpoint;
 
 pub use config::{Flags, Settings};
+pub use encryption::KeyFileError;
 pub use gateway::{Gateway, StartError};
 pub use server::Listeners;
 

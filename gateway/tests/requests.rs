@@ -1,5 +1,6 @@
 //! Requests of a client, from the socket to the shards and back.
 
+mod cases;
 mod support;
 mod telling;
 

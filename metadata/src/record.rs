@@ -4,6 +4,7 @@
 //! [`ObjectBody`] is what only a reader of the object needs: content, headers, up to 10,000 parts.
 
 mod document;
+mod encryption;
 mod event;
 mod identity;
 mod lifecycle;
@@ -20,6 +21,10 @@ use crate::codec::Record;
 use crate::id::{BlobId, BucketId, ChangeId, DiskId, Epoch, GroupId, ObjectKey, ShardId, UploadId};
 
 pub use document::{Document, DocumentKind};
+pub use encryption::{
+    Cipher, Encryption, KeyKeeper, PACKAGE_BYTES, PACKAGE_TAG_BYTES, Salt, plain_length,
+    sealed_length,
+};
 pub use event::{Event, EventQueue};
 pub use identity::{
     AccessKey, Attachment, Group, Identity, IdentityAlias, IdentityKind, IdentityName,
@@ -325,12 +330,20 @@ impl Content {
         }
     }
 
-    /// Bytes of content.
+    /// Bytes of content: as they are stored, but of parts what the parts themselves say.
     pub fn size_bytes(&self) -> u64 {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
             Self::Blobs(blobs) => blobs.iter().map(|blob| blob.length_bytes).sum(),
             Self::Parts(parts) => parts.iter().map(|part| part.size_bytes).sum(),
+        }
+    }
+
+    /// The same of content that is sealed, before it was.
+    pub fn plain_bytes(&self) -> u64 {
+        match self {
+            Self::Inline(_) | Self::Blobs(_) => plain_length(self.size_bytes()),
+            Self::Parts(_) => self.size_bytes(),
         }
     }
 }
@@ -356,6 +369,19 @@ pub struct Part {
     /// When it was stored, ms since 1970. Set by the state machine.
     #[n(5)]
     pub modified_ms: u64,
+    /// Of a part of an encrypted object, what its key follows from besides the object's and its number.
+    #[n(6)]
+    pub salt: Option<Salt>,
+}
+
+impl Part {
+    /// Bytes of its content, before encryption.
+    pub fn plain_bytes(&self) -> u64 {
+        match self.salt {
+            None => self.content.size_bytes(),
+            Some(_) => self.content.plain_bytes(),
+        }
+    }
 }
 
 /// What a listing shows of an object.
@@ -440,6 +466,9 @@ pub struct ObjectBody {
     /// Who may do what with it, as the gateway wrote it; none: its owner everything.
     #[n(5)]
     pub acl: Option<Document>,
+    /// How its bytes are sealed; none: they are not.
+    #[n(6)]
+    pub encryption: Option<Encryption>,
 }
 
 /// One version of an object: head and body. The body of a delete marker is empty.
@@ -465,7 +494,7 @@ impl ObjectVersion {
             sequence: 0,
             modified_ms: 0,
             etag,
-            size_bytes: body.content.size_bytes(),
+            size_bytes: body.plain_bytes(),
             storage_class,
             owner,
             checksum_algorithms: body.checksums.iter().map(|c| c.algorithm).collect(),
@@ -489,6 +518,15 @@ impl ObjectBody {
             checksums: Vec::new(),
             tags: Vec::new(),
             acl: None,
+            encryption: None,
+        }
+    }
+
+    /// Bytes of the object, before encryption.
+    pub fn plain_bytes(&self) -> u64 {
+        match self.encryption {
+            None => self.content.size_bytes(),
+            Some(_) => self.content.plain_bytes(),
         }
     }
 }
@@ -528,6 +566,9 @@ pub struct Upload {
     #[n(9)]
     #[cbor(default)]
     pub lock: Lock,
+    /// How its parts are sealed, and so the object to be; none: they are not.
+    #[n(10)]
+    pub encryption: Option<Encryption>,
 }
 
 impl Upload {
@@ -544,6 +585,7 @@ impl Upload {
             tags: Vec::new(),
             acl: None,
             lock: Lock::default(),
+            encryption: None,
         }
     }
 }

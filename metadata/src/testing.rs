@@ -90,6 +90,7 @@ pub(crate) fn part(number: u32, tag: u8, content: Content) -> Part {
         checksums: Vec::new(),
         content,
         modified_ms: 0,
+        salt: None,
     }
 }
 

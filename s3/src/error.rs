@@ -9,12 +9,22 @@ use std::fmt;
 
 use http::{HeaderName, StatusCode};
 
+/// The text of a code.
+macro_rules! text {
+    ($name:ident) => {
+        stringify!($name)
+    };
+    ($name:ident $text:literal) => {
+        $text
+    };
+}
+
 /// Declares [`ErrorCode`] from the table of codes.
 macro_rules! error_codes {
-    ($($name:ident $status:literal $message:literal)*) => {
+    ($($name:ident $(= $text:literal)? $status:literal $message:literal)*) => {
         /// A code of the S3, IAM or STS protocol, as it appears in `<Code>`.
         ///
-        /// Each variant's name is the code's text.
+        /// Each variant's name is the code's text, unless the table has another, with a dot.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -28,7 +38,7 @@ macro_rules! error_codes {
             /// The text of `<Code>`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(ErrorCode::$name => stringify!($name),)* }
+                match self { $(ErrorCode::$name => text!($name $($text)?),)* }
             }
 
             /// The HTTP status as a number.
@@ -108,6 +118,7 @@ error_codes! {
     InvalidTargetBucketForLogging 400 "The target bucket for logging does not exist, is not owned by you, or does not have the appropriate grants for the log-delivery group."
     InvalidToken 400 "The provided token is malformed or otherwise not valid."
     InvalidURI 400 "The specified URI couldn't be parsed."
+    KmsNotFoundException = "KMS.NotFoundException" 400 "The specified key does not exist in the key service."
     KeyTooLongError 400 "Your key is too long"
     LimitExceeded 409 "The request was rejected because it attempted to create resources beyond the current limits."
     MalformedACLError 400 "The ACL that you provided was not well formed or did not validate against our published schema."

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             "test_notification",
             "test_website",
             "test_logging",
+            "test_encryption",
             "test_versioning",
             "test_integrity",
             "test_presigned",

@@ -168,6 +168,7 @@ async fn write(gateway: &Gateway, log: Log) -> Result<(), Error> {
         class: StorageClass::Standard,
         request: RequestId::from_u128(Uuid::now_v7().as_u128()),
         inline_max_bytes: INLINE_BYTES as u64,
+        key: None,
     };
     let mut digests = DigestSpec::default();
     digests.md5 = true;

@@ -2,6 +2,8 @@
 
 use riquet_cluster::id::ChunkId;
 
+use super::sealed::Damaged;
+
 /// Why stored bytes can't be written or read now.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DataError {
@@ -27,6 +29,9 @@ pub enum DataError {
     /// object was written with.
     #[error("the layout lacks the profile that this object needs")]
     NoProfile,
+    /// The bytes read are not what was sealed with the object's key.
+    #[error(transparent)]
+    Sealed(#[from] Damaged),
 }
 
 /// Why a blob was not written. Nothing of it will be visible.

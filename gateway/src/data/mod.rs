@@ -2,18 +2,21 @@
 //!
 //! * `write`: source -> stripes -> parity and hashes -> `2s` shard streams -> durable.
 //! * `read`: the nearest good `k` cells of each stripe -> verified -> rebuilt if needed -> bytes.
+//! * `sealed`: encryption on the way in, and its opening on the way out.
 //! * `health`: which nodes answer, so that a lost site costs no time-outs.
 //! * `digest`: ETag and checksums, computed beside the data path.
 //!
 //! Bytes pass as slices of the buffers that the sockets filled. The only copies are parity cells
-//! (which must be made) and data cells rebuilt from parity.
+//! (which must be made), data cells rebuilt from parity, and what is encrypted.
 
 mod chunk_read;
 mod digest;
 mod durability;
 mod error;
 mod health;
+mod pieces;
 mod read;
+mod sealed;
 mod shard_write;
 mod stripe;
 mod write;
@@ -35,6 +38,8 @@ pub use digest::DigestTask;
 pub use error::{DataError, WriteError};
 pub use health::Health;
 pub use read::ObjectReader;
+pub use sealed::Damaged;
+pub(crate) use sealed::{DataKey, KEY_BYTES, Sealing, Stream, StreamKey, fresh_salt, seal_whole};
 pub use write::{BlobWrite, Source, Written};
 
 /// The data path of one gateway. Cheap to clone.

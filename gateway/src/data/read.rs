@@ -9,12 +9,14 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use riquet_cluster::id::{ChunkId, RequestId};
 use riquet_cluster::node_client::Target;
-use riquet_metadata::record::{BlobRef, Content};
+use riquet_metadata::record::Content;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::chunk_read::ChunkRead;
 use super::error::DataError;
+use super::pieces::{self, Piece};
+use super::sealed::{DataKey, Opener, Stream, open_whole};
 use super::{DataPath, Inner};
 
 /// Stripes read ahead of the client: with stripes of 256 KiB to 512 KiB, at most 1.5 MiB for each
@@ -25,28 +27,50 @@ const READ_AHEAD: usize = 3;
 pub(super) type StripeSlices = Vec<Bytes>;
 
 impl DataPath {
-    /// Streams bytes `range` of `content`.
-    pub fn read(&self, content: &Content, range: Range<u64>, request: RequestId) -> ObjectReader {
+    /// Streams bytes `range` of `content`, which is sealed if there is a key; then the range is one
+    /// of the plaintext.
+    ///
+    /// # Errors
+    /// When content that is here already does not open.
+    pub(crate) fn read(
+        &self,
+        content: &Content,
+        key: Option<DataKey>,
+        range: Range<u64>,
+        request: RequestId,
+    ) -> Result<ObjectReader, DataError> {
+        let size_bytes = match &key {
+            None => content.size_bytes(),
+            Some(_) => content.plain_bytes(),
+        };
         assert!(
-            range.start <= range.end && range.end <= content.size_bytes(),
+            range.start <= range.end && range.end <= size_bytes,
             "a range within"
         );
         let left = range.end - range.start;
         if let Content::Inline(bytes) = content {
-            let ready = vec![bytes.slice(range.start as usize..range.end as usize)];
-            return ObjectReader {
+            let plain = match &key {
+                None => bytes.clone(),
+                Some(key) => open_whole(key.stream(Stream::Object), bytes)?,
+            };
+            let ready = vec![plain.slice(range.start as usize..range.end as usize)];
+            return Ok(ObjectReader {
                 ready: ready.into_iter(),
                 stripes: None,
                 left,
-            };
+            });
         }
-        let pieces = pieces(content, range);
+        let pieces = match &key {
+            None => pieces::plain(content, range),
+            Some(_) => pieces::sealed(content, range)?,
+        };
         let (sender, stripes) = mpsc::channel(READ_AHEAD);
         let inner = self.inner.clone();
         let task = tokio::spawn(async move {
-            for (blob, range) in pieces {
-                if let Err(error) = inner.read_blob(&blob, range, request, &sender).await {
-                    tracing::error!(%error, blob = %blob.id, "object unreadable");
+            for piece in pieces {
+                let read = inner.read_piece(&piece, key.as_ref(), request, &sender);
+                if let Err(error) = read.await {
+                    tracing::error!(%error, blob = %piece.blob.id, "object unreadable");
                     let _ = sender.send(Err(error)).await;
                     return;
                 }
@@ -56,37 +80,31 @@ impl DataPath {
             stripes,
             task: task.abort_handle(),
         });
-        ObjectReader {
+        Ok(ObjectReader {
             ready: Vec::new().into_iter(),
             stripes,
             left,
-        }
+        })
     }
-}
-
-/// The blobs that hold `range` of the content, each with the range of its own bytes.
-fn pieces(content: &Content, range: Range<u64>) -> Vec<(BlobRef, Range<u64>)> {
-    let mut at = 0;
-    let mut pieces = Vec::new();
-    for blob in content.blobs() {
-        let here = at..at + blob.length_bytes;
-        let (start, end) = (range.start.max(here.start), range.end.min(here.end));
-        if start < end {
-            pieces.push((blob.clone(), start - at..end - at));
-        }
-        at = here.end;
-    }
-    pieces
 }
 
 impl Inner {
-    async fn read_blob(
+    async fn read_piece(
         self: &Arc<Self>,
-        blob: &BlobRef,
-        range: Range<u64>,
+        piece: &Piece,
+        key: Option<&DataKey>,
         request: RequestId,
         sender: &mpsc::Sender<Result<StripeSlices, DataError>>,
     ) -> Result<(), DataError> {
+        let blob = &piece.blob;
+        let (mut opener, range) = match piece.stream.zip(key) {
+            None => (None, piece.range.clone()),
+            Some((stream, key)) => {
+                let (length, range) = (blob.length_bytes, piece.range.clone());
+                let (opener, range) = Opener::new(key.stream(stream), length, range);
+                (Some(opener), range)
+            }
+        };
         let size = blob.chunk_size_bytes;
         for seq in range.start / size..range.end.div_ceil(size) {
             let start = seq * size;
@@ -101,6 +119,10 @@ impl Inner {
             let targets = Target::of_chunk(&layout, profile, chunk, request);
             let mut read = ChunkRead::new(self, profile, targets, chunk, len, wanted);
             while let Some(slices) = read.next_stripe().await? {
+                let slices = match &mut opener {
+                    None => slices,
+                    Some(opener) => opener.open(slices)?,
+                };
                 if sender.send(Ok(slices)).await.is_err() {
                     return Ok(());
                 }
@@ -190,35 +212,5 @@ impl http_body::Body for ObjectReader {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use riquet_cluster::id::BlobId;
-    use riquet_cluster::profile::ProfileId;
-
-    #[test]
-    fn a_range_is_cut_at_the_blobs_borders() {
-        let blob = |id, length_bytes| BlobRef {
-            id: BlobId::from_u128(id),
-            length_bytes,
-            profile: ProfileId(0),
-            chunk_size_bytes: 64,
-            epochs: Vec::new(),
-        };
-        let content = Content::Blobs(vec![blob(1, 10), blob(2, 20), blob(3, 5)]);
-        let cut = |range| {
-            pieces(&content, range)
-                .into_iter()
-                .map(|(b, r)| (b.id.as_u128(), r))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(cut(0..35), [(1, 0..10), (2, 0..20), (3, 0..5)]);
-        assert_eq!(cut(10..30), [(2, 0..20)]);
-        assert_eq!(cut(9..31), [(1, 9..10), (2, 0..20), (3, 0..1)]);
-        assert_eq!(cut(12..13), [(2, 2..3)]);
-        assert!(cut(7..7).is_empty());
     }
 }

@@ -228,7 +228,8 @@ impl Cluster {
     ) -> Result<Vec<u8>, DataError> {
         let content = Content::Blobs(vec![written.blob.clone()]);
         let range = range.start as u64..range.end as u64;
-        let mut reader = self.data.read(&content, range, RequestId::from_u128(2));
+        let request = RequestId::from_u128(2);
+        let mut reader = self.data.read(&content, None, range, request)?;
         let mut out = Vec::new();
         while let Some(bytes) = reader.next().await {
             out.extend_from_slice(&bytes?);

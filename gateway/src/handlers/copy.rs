@@ -10,12 +10,16 @@ use riquet_metadata::limits::INLINE_BYTES;
 use riquet_metadata::record::{Bucket, ETag, ObjectBody, ObjectVersion};
 use riquet_s3::body::DigestSpec;
 use riquet_s3::conditions::ReadConditions;
-use riquet_s3::request::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, VersionId};
+use riquet_s3::request::{
+    CopyMetadata, CopyObjectInput, CopySource, CopyTags, CustomerKey, VersionId,
+};
 use riquet_s3::response::CopyObjectOutput;
 use riquet_s3::{ChecksumAlgorithm, Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, UPLOAD_MAX_BYTES, acl, get, lifecycle, lock, whole};
+use super::{Answer, Context, UPLOAD_MAX_BYTES, acl, encryption, get, lifecycle, lock, whole};
 use crate::access::{Object, authorize_object};
+use crate::data::{DataKey, Stream};
+use crate::encryption::ObjectName;
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, ingest};
 use crate::names::stored_name;
@@ -25,11 +29,15 @@ use crate::{convert, notify};
 pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer {
     let opened = open_source(cx, &input.source, &input.source_conditions).await?;
     let source_version_id = opened.version_id();
+    let source_key = opened
+        .key(cx, &input.source, input.source_customer_key.as_ref())
+        .await?;
     let source = opened.object;
     let length_bytes = source.head.size_bytes;
     check_copy_size(length_bytes)?;
     let lock = lock::of_new_version(cx, &input.lock).await?;
     let access = acl::of_new_object(cx, input.acl.as_ref()).await?;
+    let sealing = encryption::of_new_object(cx, input.key.as_str(), &input.encryption).await?;
     let key = convert::stored_key(input.key.as_str());
     let class = convert::stored_class(input.storage_class);
 
@@ -38,15 +46,18 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         class,
         request: cx.request,
         inline_max_bytes: INLINE_BYTES as u64,
+        key: sealing.as_ref().map(|new| new.key.stream(Stream::Object)),
     };
     let algorithm = input
         .checksum_algorithm
         .unwrap_or_else(|| checksum_to_keep(&source));
     let _turn = cx.gateway.admission.download().await?;
-    let mut reader = cx
-        .gateway
-        .data
-        .read(&source.body.content, 0..length_bytes, cx.request);
+    let mut reader = cx.gateway.data.read(
+        &source.body.content,
+        source_key,
+        0..length_bytes,
+        cx.request,
+    )?;
     let digests = copy_digests(algorithm);
     let copied = ingest(
         &cx.gateway,
@@ -75,12 +86,15 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         CopyTags::Replace(tags) => tags.clone().into_pairs(),
     };
     let checksums = checksum.iter().map(convert::stored_checksum).collect();
+    let encryption = sealing.map(|new| new.record);
+    let shown = encryption::shown_to_writer(encryption.as_ref(), &input.encryption);
     let body = ObjectBody {
         headers,
         user_metadata,
         checksums,
         tags,
         acl: access.acl,
+        encryption,
         ..ObjectBody::of(content)
     };
     let mut version = ObjectVersion::proposed(etag, class, access.owner, body);
@@ -105,6 +119,7 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
         checksum,
         version_id: convert::written_version(stored.version),
         source_version_id,
+        encryption: shown,
     };
     let response = output.into_response();
     Ok(whole(
@@ -122,6 +137,20 @@ impl Source {
     /// The version that is copied, of a bucket that keeps versions or ever did.
     pub(super) fn version_id(&self) -> Option<VersionId> {
         convert::shown_version(&self.bucket, self.object.head.name())
+    }
+
+    /// The key that it is read with, if it is sealed.
+    pub(super) async fn key(
+        &self,
+        cx: &Context,
+        source: &CopySource,
+        customer: Option<&CustomerKey>,
+    ) -> Result<Option<DataKey>, Error> {
+        let name = ObjectName {
+            bucket: &self.bucket.name,
+            key: source.key.as_str(),
+        };
+        encryption::of_object(cx, name, &self.object, customer).await
     }
 }
 

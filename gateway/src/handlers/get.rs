@@ -11,19 +11,23 @@ use riquet_s3::response::{GetObjectOutput, NotModifiedOutput, delete_marker_met}
 use riquet_s3::{Error as S3Error, ErrorCode};
 
 use super::lifecycle::Announced;
-use super::{Answer, Context, lifecycle, named_version, no_such_version, whole};
+use super::{Answer, Context, encryption, lifecycle, named_version, no_such_version, whole};
 use crate::access::Verdict;
 use crate::answer::AnswerBody;
 use crate::convert;
+use crate::data::DataKey;
+use crate::encryption::ObjectName;
 use crate::error::Error;
 
 pub(super) async fn get_object(cx: &Context, input: &GetObjectInput) -> Answer {
     let version = input.version_id.as_ref();
     let object = find(cx, cx.bucket(), input.key.as_str(), version).await?;
+    let customer_key = input.customer_key.as_ref();
+    let key = encryption::of_object(cx, name_of(cx, input), &object, customer_key).await?;
     match choose(input, cx.bucket(), &object)? {
         Chosen::NotModified(output) => Ok(whole(output.into_response())),
         Chosen::Bytes { range, output } => {
-            let body = open(cx, &object.body.content, range).await?;
+            let body = open(cx, &object.body.content, key, range).await?;
             Ok(announced(cx, input, &object, output.into_response(body)).await)
         }
     }
@@ -32,6 +36,8 @@ pub(super) async fn get_object(cx: &Context, input: &GetObjectInput) -> Answer {
 pub(super) async fn head_object(cx: &Context, input: &GetObjectInput) -> Answer {
     let version = input.version_id.as_ref();
     let object = find(cx, cx.bucket(), input.key.as_str(), version).await?;
+    let customer_key = input.customer_key.as_ref();
+    encryption::check_object(cx, name_of(cx, input), &object, customer_key).await?;
     match choose(input, cx.bucket(), &object)? {
         Chosen::NotModified(output) => Ok(whole(output.into_response())),
         Chosen::Bytes { output, .. } => {
@@ -53,6 +59,13 @@ async fn announced(
         return response;
     }
     lifecycle::announce(cx, response, Announced::of(&input.key, object)).await
+}
+
+fn name_of<'a>(cx: &'a Context, input: &'a GetObjectInput) -> ObjectName<'a> {
+    ObjectName {
+        bucket: &cx.bucket().name,
+        key: input.key.as_str(),
+    }
 }
 
 /// The object of the request's path as it is now, or one of its versions, if the caller may have it.
@@ -96,12 +109,17 @@ pub(super) async fn find_for(
 
 /// The body of an answer, its first slice read: an object that can't be read at all is a clean
 /// error and not a cut connection.
-async fn open(cx: &Context, content: &Content, range: Range<u64>) -> Result<AnswerBody, Error> {
+async fn open(
+    cx: &Context,
+    content: &Content,
+    key: Option<DataKey>,
+    range: Range<u64>,
+) -> Result<AnswerBody, Error> {
     if range.is_empty() {
         return Ok(AnswerBody::empty());
     }
     let turn = cx.gateway.admission.download().await?;
-    let mut reader = cx.gateway.data.read(content, range, cx.request);
+    let mut reader = cx.gateway.data.read(content, key, range, cx.request)?;
     let first = reader.next().await.expect("the range is not empty")?;
     Ok(AnswerBody::object(first, reader, turn))
 }
@@ -145,6 +163,7 @@ fn choose(
         parts_count: selected.parts_count,
         overrides: input.overrides.clone(),
         checksum_mode: input.checksum_mode,
+        encryption: encryption::shown(object.body.encryption.as_ref(), input.customer_key.as_ref()),
     };
     Ok(Chosen::Bytes {
         range,
@@ -230,6 +249,7 @@ mod tests {
             checksums: Vec::new(),
             content: Content::empty(),
             modified_ms: 0,
+            salt: None,
         };
         Content::Parts(sizes.iter().map(part).collect())
     }

@@ -7,6 +7,7 @@ mod bucket;
 mod copy;
 mod delete;
 mod document;
+mod encryption;
 mod get;
 mod lifecycle;
 mod list;
@@ -250,6 +251,14 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
         Op::GetBucketLifecycleConfiguration(_) => lifecycle::get_configuration(cx).await,
         Op::PutBucketLifecycleConfiguration(input) => lifecycle::put_configuration(cx, input).await,
         Op::DeleteBucketLifecycle(_) => lifecycle::delete_configuration(cx).await,
+        Op::GetBucketEncryption(_) => {
+            let missing = ErrorCode::ServerSideEncryptionConfigurationNotFoundError;
+            document::get(cx, DocumentKind::Encryption, missing).await
+        }
+        Op::PutBucketEncryption(input) => {
+            document::put(cx, DocumentKind::Encryption, input.configuration.to_xml()).await
+        }
+        Op::DeleteBucketEncryption(_) => document::delete(cx, DocumentKind::Encryption).await,
         Op::GetBucketTagging(_) => {
             document::get(cx, DocumentKind::Tagging, ErrorCode::NoSuchTagSet).await
         }

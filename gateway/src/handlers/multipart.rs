@@ -15,13 +15,17 @@ use riquet_s3::{Checksum, ChecksumAlgorithm, Error as S3Error, ErrorCode};
 use uuid::Uuid;
 
 use super::copy::{check_copy_size, copy_digests, open_source};
-use super::{Answer, Context, Upload, acl, lifecycle, lock, whole};
+use super::{Answer, Context, Upload, acl, encryption, lifecycle, lock, whole};
 use crate::convert;
+use crate::data::{DataKey, Stream, fresh_salt};
 use crate::error::Error;
 use crate::ingest::{Destination, Ingested, Origin, ingest};
 
 pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> Answer {
     let (headers, user_metadata) = convert::stored_headers(&input.headers);
+    let sealing = encryption::of_new_object(cx, input.key.as_str(), &input.encryption).await?;
+    let encryption = sealing.map(|new| new.record);
+    let shown = encryption::shown_to_writer(encryption.as_ref(), &input.encryption);
     let id = UploadId(Uuid::now_v7().as_u128());
     let access = acl::of_new_object(cx, input.acl.as_ref()).await?;
     let upload = UploadRecord {
@@ -38,6 +42,7 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
         tags: input.tags.clone().into_pairs(),
         acl: access.acl,
         lock: lock::of_new_version(cx, &input.lock).await?,
+        encryption,
     };
     let key = convert::stored_key(input.key.as_str());
     let initiated_ms = cx
@@ -49,6 +54,7 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
         key: input.key.clone(),
         upload_id: id.to_string(),
         checksum: input.checksum,
+        encryption: shown,
     };
     let response = output.into_response();
     Ok(whole(
@@ -61,6 +67,8 @@ pub(super) async fn upload_part(cx: &Context, input: &UploadPartInput, body: Upl
     let key = convert::stored_key(input.key.as_str());
     let id = convert::upload_id(&input.upload_id)?;
     let upload = cx.metadata().upload(cx.bucket(), &key, id).await?;
+    let customer_key = input.customer_key.as_ref();
+    let data_key = encryption::of_upload(cx, input.key.as_str(), &upload, customer_key).await?;
 
     let mut digests = body.spec.digest_spec();
     let asked = part_algorithm(digests.checksum_algorithm(), upload.checksum)?;
@@ -70,11 +78,13 @@ pub(super) async fn upload_part(cx: &Context, input: &UploadPartInput, body: Upl
         key,
         upload: &upload,
         number: input.part_number,
+        data_key,
     };
     let stored = store_part(cx, place, length_bytes, &mut payload, &digests).await?;
     let output = UploadPartOutput {
         etag: convert::etag(&stored.etag),
         checksum: stored.checksum,
+        encryption: encryption::shown(upload.encryption.as_ref(), customer_key),
     };
     Ok(whole(output.into_response()))
 }
@@ -83,8 +93,13 @@ pub(super) async fn upload_part_copy(cx: &Context, input: &UploadPartCopyInput) 
     let key = convert::stored_key(input.key.as_str());
     let id = convert::upload_id(&input.upload_id)?;
     let upload = cx.metadata().upload(cx.bucket(), &key, id).await?;
+    let customer_key = input.customer_key.as_ref();
+    let data_key = encryption::of_upload(cx, input.key.as_str(), &upload, customer_key).await?;
     let opened = open_source(cx, &input.source, &input.source_conditions).await?;
     let source_version_id = opened.version_id();
+    let source_key = opened
+        .key(cx, &input.source, input.source_customer_key.as_ref())
+        .await?;
     let source = opened.object;
     let whole_source = ByteRange {
         start: 0,
@@ -102,11 +117,12 @@ pub(super) async fn upload_part_copy(cx: &Context, input: &UploadPartCopyInput) 
     let mut reader = cx
         .gateway
         .data
-        .read(&source.body.content, bytes, cx.request);
+        .read(&source.body.content, source_key, bytes, cx.request)?;
     let place = PartPlace {
         key,
         upload: &upload,
         number: input.part_number,
+        data_key,
     };
     let stored = store_part(cx, place, range.size_bytes(), &mut reader, &digests).await?;
     let output = UploadPartCopyOutput {
@@ -114,6 +130,7 @@ pub(super) async fn upload_part_copy(cx: &Context, input: &UploadPartCopyInput) 
         last_modified: convert::moment(stored.modified_ms),
         checksum: stored.checksum,
         source_version_id,
+        encryption: encryption::shown(upload.encryption.as_ref(), customer_key),
     };
     Ok(whole(output.into_response()))
 }
@@ -130,6 +147,8 @@ struct PartPlace<'a> {
     key: ObjectKey,
     upload: &'a UploadRecord,
     number: u32,
+    /// The upload's key, if its parts are sealed.
+    data_key: Option<DataKey>,
 }
 
 /// What was stored as a part.
@@ -150,13 +169,17 @@ async fn store_part<O: Origin>(
         key,
         upload,
         number,
+        data_key,
     } = place;
+    let salt = data_key.as_ref().map(|_| fresh_salt());
+    let stream_key = |(key, salt): (&DataKey, _)| key.stream(Stream::Part { number, salt });
     let destination = Destination {
         owner: cx.shard_owner(&key, Some((upload.id, number))),
         class: upload.storage_class,
         request: cx.request,
         // Content in parts is read blob by blob; only an empty part has none.
         inline_max_bytes: 0,
+        key: data_key.as_ref().zip(salt).map(stream_key),
     };
     let received = ingest(&cx.gateway, destination, length_bytes, origin, digests).await?;
     let Ingested {
@@ -174,6 +197,7 @@ async fn store_part<O: Origin>(
         checksums: checksum.iter().map(convert::stored_checksum).collect(),
         content,
         modified_ms: 0,
+        salt,
     };
     let put = PutPart {
         key,

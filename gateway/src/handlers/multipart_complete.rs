@@ -11,12 +11,12 @@ use riquet_metadata::Error as MetadataError;
 use riquet_metadata::command::{CompletePart, CompleteUpload};
 use riquet_metadata::limits::{PART_MIN_BYTES, PARTS};
 use riquet_metadata::query::PartPage;
-use riquet_metadata::record::{ChecksumRule, ETag, Part};
+use riquet_metadata::record::{ChecksumRule, ETag, Part, Upload};
 use riquet_s3::request::{CompleteMultipartUploadInput, CompletedPart};
 use riquet_s3::response::CompleteMultipartUploadOutput;
 use riquet_s3::{Checksum, ChecksumAlgorithm, ChecksumType, Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, OBJECT_MAX_BYTES, lifecycle, whole};
+use super::{Answer, Context, OBJECT_MAX_BYTES, encryption, lifecycle, whole};
 use crate::error::{Error, entity_too_small};
 use crate::{convert, notify};
 
@@ -31,14 +31,19 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput) -> Answer {
     let key = convert::stored_key(input.key.as_str());
     let id = convert::upload_id(&input.upload_id)?;
-    let checksum = match cx
+    let (checksum, shown) = match cx
         .metadata()
         .list_parts(cx.bucket(), &key, id, 0, PARTS)
         .await
     {
-        Ok(page) => check(input, &page)?,
+        Ok(page) => {
+            check_key(cx, input, &page.upload).await?;
+            let record = page.upload.encryption.as_ref();
+            let shown = encryption::shown(record, input.customer_key.as_ref());
+            (check(input, &page)?, shown)
+        }
         // Perhaps completed before: then the state machine knows what it answered.
-        Err(MetadataError::NoSuchUpload) => None,
+        Err(MetadataError::NoSuchUpload) => (None, None),
         Err(error) => return Err(error.into()),
     };
     let complete = CompleteUpload {
@@ -72,12 +77,27 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
             .first()
             .and_then(|sum| convert::checksum(sum, done.etag.parts)),
         version_id: convert::written_version(done.stored.version),
+        encryption: shown,
     };
     let response = output.into_response();
     let version = done.stored.version;
     Ok(whole(
         lifecycle::announce_stored(cx, response, &input.key, version).await,
     ))
+}
+
+/// A customer's key is needed as at AWS: where the upload was begun with a checksum. One that is given
+/// must be right.
+async fn check_key(
+    cx: &Context,
+    input: &CompleteMultipartUploadInput,
+    upload: &Upload,
+) -> Result<(), Error> {
+    if input.customer_key.is_none() && upload.checksum.is_none() {
+        return Ok(());
+    }
+    let customer_key = input.customer_key.as_ref();
+    encryption::check_upload(cx, input.key.as_str(), upload, customer_key).await
 }
 
 /// Where the object can be read from now on.
@@ -232,7 +252,7 @@ fn check_declared(declared: &Checksum, computed: Option<&Checksum>) -> Result<()
 #[cfg(test)]
 mod tests {
     use riquet_metadata::id::UploadId;
-    use riquet_metadata::record::{Content, StorageClass, Upload};
+    use riquet_metadata::record::{Content, StorageClass};
     use riquet_s3::body::checksum::ChecksumHasher;
     use riquet_s3::conditions::WriteCondition;
     use riquet_s3::name::{BucketName, ObjectKey};
@@ -260,6 +280,7 @@ mod tests {
             checksums: vec![convert::stored_checksum(&hash(algorithm, &bytes))],
             content: Content::empty(),
             modified_ms: 0,
+            salt: None,
         }
     }
 
@@ -293,6 +314,7 @@ mod tests {
             checksum_type: None,
             object_size_bytes: None,
             condition: WriteCondition::None,
+            customer_key: None,
         }
     }
 

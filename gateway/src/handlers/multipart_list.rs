@@ -9,7 +9,7 @@ use riquet_s3::request::{
 };
 use riquet_s3::response::{ListMultipartUploadsOutput, ListPartsOutput, PartEntry, UploadEntry};
 
-use super::{Answer, Context, acl, lifecycle, whole};
+use super::{Answer, Context, acl, encryption, lifecycle, whole};
 use crate::convert;
 
 pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
@@ -21,6 +21,10 @@ pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
         .metadata()
         .list_parts(cx.bucket(), &key, id, after, max.max(1))
         .await?;
+    if input.customer_key.is_some() {
+        let customer_key = input.customer_key.as_ref();
+        encryption::check_upload(cx, input.key.as_str(), &page.upload, customer_key).await?;
+    }
     let output = ListPartsOutput {
         input: input.clone(),
         owner: acl::owner_named(cx, &page.upload.owner).await?,

@@ -9,7 +9,8 @@ use riquet_s3::request::PutObjectInput;
 use riquet_s3::response::PutObjectOutput;
 
 use super::lifecycle::Announced;
-use super::{Answer, Context, Upload, acl, lifecycle, lock, whole};
+use super::{Answer, Context, Upload, acl, encryption, lifecycle, lock, whole};
+use crate::data::Stream;
 use crate::ingest::{Destination, Ingested, ingest};
 use crate::{convert, notify};
 
@@ -20,6 +21,7 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
 
     let lock = lock::of_new_version(cx, &input.lock).await?;
     let access = acl::of_new_object(cx, input.acl.as_ref()).await?;
+    let sealing = encryption::of_new_object(cx, input.key.as_str(), &input.encryption).await?;
 
     // The bytes become durable and every digest is held against them; nothing is visible yet.
     let mut digests = upload.spec.digest_spec();
@@ -29,6 +31,7 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
         class,
         request: cx.request,
         inline_max_bytes: INLINE_BYTES as u64,
+        key: sealing.as_ref().map(|new| new.key.stream(Stream::Object)),
     };
     let mut payload = Payload::new(upload.body, &upload.spec);
     let received = ingest(
@@ -51,12 +54,15 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     let etag = ETag::whole(md5);
     let (headers, user_metadata) = convert::stored_headers(&input.headers);
     let checksums = checksum.iter().map(convert::stored_checksum).collect();
+    let encryption = sealing.map(|new| new.record);
+    let shown = encryption::shown_to_writer(encryption.as_ref(), &input.encryption);
     let body = ObjectBody {
         headers,
         user_metadata,
         checksums,
         tags: input.tags.clone().into_pairs(),
         acl: access.acl,
+        encryption,
         ..ObjectBody::of(content)
     };
     let mut version = ObjectVersion::proposed(etag, class, access.owner, body);
@@ -79,6 +85,7 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
         etag: convert::etag(&etag),
         checksum,
         version_id: convert::written_version(stored.version),
+        encryption: shown,
     };
     let announced = Announced {
         key: &input.key,

@@ -109,7 +109,11 @@ impl BlobMover {
         let length_bytes = blob.length_bytes;
         let content = Content::Blobs(vec![blob.clone()]);
         let mut source = Paced {
-            reader: self.gateway.data.read(&content, 0..length_bytes, request),
+            // Sealed content moves as it is.
+            reader: self
+                .gateway
+                .data
+                .read(&content, None, 0..length_bytes, request)?,
             pace: &self.pace,
         };
         let write = BlobWrite {

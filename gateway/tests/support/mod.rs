@@ -172,6 +172,10 @@ impl Store {
             .await
             .expect("a fresh cluster");
 
+        let kms_file = folder.path().join("kms.toml");
+        let secret = "05".repeat(32);
+        let kms = format!("default = 'main'\n[[key]]\nid = 'main'\nsecrets = ['{secret}']\n");
+        std::fs::write(&kms_file, kms).expect("written");
         let any_port: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let settings = Settings {
             name: "gateway".to_owned(),
@@ -186,6 +190,7 @@ impl Store {
             notifications,
             // Longer than any test: logs are written at the stop.
             access_log_wait_ms: 600_000,
+            kms_file: Some(kms_file),
             fault_file: None,
             limits,
             lifecycle: LifecycleSettings::default(),
@@ -226,6 +231,21 @@ impl Store {
             .iter()
             .map(|node| node.lock().expect("no holder panics").len())
             .sum()
+    }
+
+    /// Whether any shard holds these bytes.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        let is_in = |shard: &Bytes| shard.windows(bytes.len()).any(|window| window == bytes);
+        self.nodes
+            .iter()
+            .any(|node| node.lock().expect("no holder panics").values().any(is_in))
+    }
+
+    /// Has all nodes forget what they hold.
+    pub(crate) fn forget_shards(&self) {
+        for node in &self.nodes {
+            node.lock().expect("no holder panics").clear();
+        }
     }
 
     /// Flips a byte of every shard on the first `count` nodes.

@@ -68,7 +68,7 @@ impl Batch<'_> {
         let modified_ms = self.header.clock_ms;
         let part = Part {
             modified_ms,
-            size_bytes: put.part.content.size_bytes(),
+            size_bytes: put.part.plain_bytes(),
             ..put.part.clone()
         };
         self.state.put(stored, &part);
@@ -121,6 +121,7 @@ impl Batch<'_> {
             checksums: complete.checksums.clone(),
             tags: upload.tags,
             acl: upload.acl,
+            encryption: upload.encryption,
         };
         let proposed =
             ObjectVersion::proposed(complete.etag, upload.storage_class, upload.owner, body);

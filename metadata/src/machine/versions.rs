@@ -128,7 +128,7 @@ impl Batch<'_> {
         mut head: ObjectHead,
         body: &ObjectBody,
     ) -> (Stored, SizeChange) {
-        head.size_bytes = body.content.size_bytes();
+        head.size_bytes = body.plain_bytes();
         head.sequence = self.next_sequence();
         head.version = (versioning == Versioning::Enabled).then_some(head.sequence);
         let body_key = keys::body(bucket, key.as_bytes(), head.sequence);

@@ -107,7 +107,7 @@ impl BucketEncryption {
 }
 
 /// An id is answered as a header, so it must be able to be one.
-fn is_key_id(id: &str) -> bool {
+pub(crate) fn is_key_id(id: &str) -> bool {
     id.len() <= KEY_ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

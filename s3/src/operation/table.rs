@@ -119,7 +119,7 @@ operations! {
     DeleteBucket DELETE Bucket [] [] "s3:DeleteBucket" Implemented;
     DeleteBucketAnalyticsConfiguration DELETE Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
     DeleteBucketCors DELETE Bucket ["cors"] [] "s3:PutBucketCORS" Implemented;
-    DeleteBucketEncryption DELETE Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
+    DeleteBucketEncryption DELETE Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" Implemented;
     DeleteBucketIntelligentTieringConfiguration DELETE Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
     DeleteBucketInventoryConfiguration DELETE Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
     DeleteBucketLifecycle DELETE Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" Implemented;
@@ -141,7 +141,7 @@ operations! {
     GetBucketAcl GET Bucket ["acl"] [] "s3:GetBucketAcl" Implemented;
     GetBucketAnalyticsConfiguration GET Bucket ["analytics", "id"] [] "s3:GetAnalyticsConfiguration" Implemented;
     GetBucketCors GET Bucket ["cors"] [] "s3:GetBucketCORS" Implemented;
-    GetBucketEncryption GET Bucket ["encryption"] [] "s3:GetEncryptionConfiguration" NotImplemented;
+    GetBucketEncryption GET Bucket ["encryption"] [] "s3:GetEncryptionConfiguration" Implemented;
     GetBucketIntelligentTieringConfiguration GET Bucket ["intelligent-tiering", "id"] [] "s3:GetIntelligentTieringConfiguration" Implemented;
     GetBucketInventoryConfiguration GET Bucket ["inventory", "id"] [] "s3:GetInventoryConfiguration" Implemented;
     GetBucketLifecycle GET Bucket ["lifecycle"] [] "s3:GetLifecycleConfiguration" SameRequestAs("GetBucketLifecycleConfiguration");
@@ -191,7 +191,7 @@ operations! {
     PutBucketAcl PUT Bucket ["acl"] [] "s3:PutBucketAcl" Implemented;
     PutBucketAnalyticsConfiguration PUT Bucket ["analytics", "id"] [] "s3:PutAnalyticsConfiguration" NotImplemented;
     PutBucketCors PUT Bucket ["cors"] [] "s3:PutBucketCORS" Implemented;
-    PutBucketEncryption PUT Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" NotImplemented;
+    PutBucketEncryption PUT Bucket ["encryption"] [] "s3:PutEncryptionConfiguration" Implemented;
     PutBucketIntelligentTieringConfiguration PUT Bucket ["intelligent-tiering", "id"] [] "s3:PutIntelligentTieringConfiguration" NotImplemented;
     PutBucketInventoryConfiguration PUT Bucket ["inventory", "id"] [] "s3:PutInventoryConfiguration" NotImplemented;
     PutBucketLifecycle PUT Bucket ["lifecycle"] [] "s3:PutLifecycleConfiguration" SameRequestAs("PutBucketLifecycleConfiguration");
@@ -254,6 +254,11 @@ impl OperationName {
                  <Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"
             }
             Self::PutBucketPolicy => "{}",
+            Self::PutBucketEncryption => {
+                "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+                 <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>\
+                 </ServerSideEncryptionConfiguration>"
+            }
             Self::PutBucketLogging => "<BucketLoggingStatus/>",
             Self::PutBucketNotificationConfiguration => "<NotificationConfiguration/>",
             Self::PutBucketOwnershipControls => {

@@ -86,6 +86,7 @@ mod tests {
         PostObjectOutput {
             put: PutObjectOutput {
                 version_id: None,
+                encryption: None,
                 etag: ETag::parse(ETAG).unwrap(),
                 checksum: None,
             },

@@ -2,6 +2,7 @@
 
 use super::Target;
 use super::conditions::{copy_source_conditions, write_condition};
+use super::encryption::{CustomerKey, CustomerKeyOf, NewEncryption};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass, website_redirect};
 use super::lock::NewLock;
@@ -98,6 +99,8 @@ pub struct CopyObjectInput {
     pub source: CopySource,
     /// What must hold of the source.
     pub source_conditions: ReadConditions,
+    /// The key that a customer encrypted the source with.
+    pub source_customer_key: Option<CustomerKey>,
     /// Where the copy's headers and metadata come from.
     pub metadata: CopyMetadata,
     /// Where a web site sends those who ask for the copy. The source's is never copied.
@@ -108,6 +111,8 @@ pub struct CopyObjectInput {
     pub lock: NewLock,
     /// Who may do what with the copy, where the client says. A source's list is not copied.
     pub acl: Option<RequestedAcl>,
+    /// How the copy is to be encrypted. A source's encryption is not copied.
+    pub encryption: NewEncryption,
     /// The copy's storage class.
     pub storage_class: StorageClass,
     /// The checksum the copy is to have, where the client wants another than the source's.
@@ -130,11 +135,13 @@ impl CopyObjectInput {
         let storage_class = StorageClass::requested(fields)?;
         let website_redirect = website_redirect(fields)?;
         let checksum_algorithm = checksum_algorithm(fields)?;
+        let encryption = NewEncryption::parse(fields)?;
         let onto_itself = source.bucket == target.bucket && source.key == target.key;
         let changes_nothing = metadata == CopyMetadata::Copy
             && storage_class.is_none()
             && website_redirect.is_none()
             && checksum_algorithm.is_none()
+            && !encryption.is_asked()
             && source.version_id.is_none();
         if onto_itself && changes_nothing {
             return Err(Error::new(ErrorCode::InvalidRequest).message(
@@ -148,11 +155,13 @@ impl CopyObjectInput {
             key: target.key,
             source,
             source_conditions: copy_source_conditions(fields)?,
+            source_customer_key: CustomerKey::parse(fields, CustomerKeyOf::CopySource)?,
             metadata,
             website_redirect,
             tags,
             lock: NewLock::parse(fields)?,
             acl: RequestedAcl::from_headers(fields.headers, fields.query)?,
+            encryption,
             storage_class: storage_class.unwrap_or_default(),
             checksum_algorithm,
             condition: write_condition(fields)?,
@@ -193,6 +202,10 @@ pub struct UploadPartCopyInput {
     pub source: CopySource,
     /// What must hold of the source.
     pub source_conditions: ReadConditions,
+    /// The key that a customer encrypted the source with.
+    pub source_customer_key: Option<CustomerKey>,
+    /// The key that a customer began the upload with.
+    pub customer_key: Option<CustomerKey>,
     /// The bytes to copy; all where there is none.
     pub range: Option<CopyRange>,
 }
@@ -213,6 +226,8 @@ impl UploadPartCopyInput {
             part_number,
             source: CopySource::requested(fields)?,
             source_conditions: copy_source_conditions(fields)?,
+            source_customer_key: CustomerKey::parse(fields, CustomerKeyOf::CopySource)?,
+            customer_key: CustomerKey::parse(fields, CustomerKeyOf::Object)?,
             range: range.map(CopyRange::parse).transpose()?,
         })
     }

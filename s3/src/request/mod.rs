@@ -6,6 +6,7 @@ mod attributes;
 mod bucket;
 mod conditions;
 mod copy;
+mod encryption;
 pub(crate) mod fields;
 mod headers;
 mod lifecycle;
@@ -26,6 +27,7 @@ pub use bucket::{
     ListConfigurationsInput, ObjectLockAtCreation,
 };
 pub use copy::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, UploadPartCopyInput};
+pub use encryption::{CUSTOMER_KEY_BYTES, CustomerKey, EncryptionContext, NewEncryption};
 pub use headers::{
     ObjectHeaders, StorageClass, USER_METADATA_BYTES_MAX, USER_METADATA_PREFIX, UserMetadata,
 };
@@ -48,6 +50,7 @@ pub use tagging::PutObjectTaggingInput;
 
 use crate::config::accelerate::Acceleration;
 use crate::config::cors::CorsConfiguration;
+use crate::config::encryption::BucketEncryption;
 use crate::config::lifecycle::LifecycleConfiguration;
 use crate::config::logging::BucketLogging;
 use crate::config::object_lock::ObjectLockConfiguration;
@@ -156,6 +159,7 @@ operations! {
     DeleteBucketPolicy(BucketInput) = bucket_input;
     DeleteBucketOwnershipControls(BucketInput) = bucket_input;
     DeleteBucketLifecycle(BucketInput) = bucket_input;
+    DeleteBucketEncryption(BucketInput) = bucket_input;
     DeleteBucketTagging(BucketInput) = bucket_input;
     DeleteBucketWebsite(BucketInput) = bucket_input;
     DeleteObject(DeleteObjectInput) = |r| DeleteObjectInput::parse(r.target(), r.fields);
@@ -170,6 +174,7 @@ operations! {
     GetBucketIntelligentTieringConfiguration(BucketInput) = bucket_input;
     GetBucketInventoryConfiguration(BucketInput) = bucket_input;
     GetBucketLifecycleConfiguration(BucketInput) = bucket_input;
+    GetBucketEncryption(BucketInput) = bucket_input;
     GetBucketLocation(BucketInput) = bucket_input;
     GetBucketPolicy(BucketInput) = bucket_input;
     GetBucketPolicyStatus(BucketInput) = bucket_input;
@@ -226,6 +231,8 @@ operations! {
     PutBucketRequestPayment(BucketConfiguration<Payer>) =
         |r| bucket_configuration(r, Payer::parse);
     PutBucketLifecycleConfiguration(BucketConfiguration<LifecycleConfiguration>) = lifecycle::parse;
+    PutBucketEncryption(BucketConfiguration<BucketEncryption>) =
+        |r| bucket_configuration(r, BucketEncryption::parse);
     PutBucketTagging(BucketConfiguration<TagSet>) =
         |r| bucket_configuration(r, |body| TagSet::parse(body, Tagged::Bucket));
     PutBucketVersioning(BucketConfiguration<VersioningStatus>) =

@@ -2,6 +2,7 @@
 
 use super::Target;
 use super::conditions::write_condition;
+use super::encryption::{CustomerKey, CustomerKeyOf, NewEncryption};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
 use super::lock::NewLock;
@@ -34,6 +35,8 @@ pub struct CreateMultipartUploadInput {
     pub lock: NewLock,
     /// Who may do what with the object, where the client says.
     pub acl: Option<RequestedAcl>,
+    /// How the object is to be encrypted.
+    pub encryption: NewEncryption,
     /// The storage class.
     pub storage_class: StorageClass,
     /// The checksum the object is to have.
@@ -58,6 +61,7 @@ impl CreateMultipartUploadInput {
             tags: new_tags(fields)?,
             lock: NewLock::parse(fields)?,
             acl: RequestedAcl::from_headers(fields.headers, fields.query)?,
+            encryption: NewEncryption::parse(fields)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
             checksum: MultipartChecksum::requested(fields)?,
         })
@@ -143,6 +147,8 @@ pub struct UploadPartInput {
     pub upload_id: String,
     /// The part, 1 to 10,000.
     pub part_number: u32,
+    /// The key that a customer began the upload with.
+    pub customer_key: Option<CustomerKey>,
 }
 
 impl UploadPartInput {
@@ -158,6 +164,7 @@ impl UploadPartInput {
             key,
             upload_id,
             part_number,
+            customer_key: CustomerKey::parse(fields, CustomerKeyOf::Object)?,
         })
     }
 }
@@ -197,6 +204,8 @@ pub struct ListPartsInput {
     pub part_number_marker: u32,
     /// The most parts to answer, 0 to [`PARTS_PER_PAGE_MAX`].
     pub max_parts: u32,
+    /// The key that a customer began the upload with.
+    pub customer_key: Option<CustomerKey>,
 }
 
 impl ListPartsInput {
@@ -224,6 +233,7 @@ impl ListPartsInput {
             upload_id: fields.required("uploadId")?.to_owned(),
             part_number_marker,
             max_parts: fields.count("max-parts", 0, PARTS_PER_PAGE_MAX)?,
+            customer_key: CustomerKey::parse(fields, CustomerKeyOf::Object)?,
         })
     }
 }
@@ -248,6 +258,8 @@ pub struct CompleteMultipartUploadInput {
     pub object_size_bytes: Option<u64>,
     /// What must hold of the object that the upload would replace.
     pub condition: WriteCondition,
+    /// The key that a customer began the upload with.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A part as CompleteMultipartUpload names it.
@@ -277,6 +289,7 @@ impl CompleteMultipartUploadInput {
             checksum_type: checksum_type(fields)?,
             object_size_bytes: object_size(fields)?,
             condition: write_condition(fields)?,
+            customer_key: CustomerKey::parse(fields, CustomerKeyOf::Object)?,
         })
     }
 }

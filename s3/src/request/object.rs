@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::Target;
 use super::conditions::{read_conditions, write_condition};
+use super::encryption::{CustomerKey, CustomerKeyOf, NewEncryption, refuse_on_read};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
 use super::lock::{NewLock, governance};
@@ -102,6 +103,8 @@ pub struct PutObjectInput {
     pub tags: TagSet,
     /// What it is to be kept by.
     pub lock: NewLock,
+    /// How it is to be encrypted.
+    pub encryption: NewEncryption,
     /// The storage class.
     pub storage_class: StorageClass,
     /// Who may do what with it, where the client says.
@@ -125,6 +128,7 @@ impl PutObjectInput {
             headers: ObjectHeaders::parse(fields)?,
             tags: new_tags(fields)?,
             lock: NewLock::parse(fields)?,
+            encryption: NewEncryption::parse(fields)?,
             storage_class: StorageClass::requested(fields)?.unwrap_or_default(),
             acl: RequestedAcl::from_headers(fields.headers, fields.query)?,
             condition: write_condition(fields)?,
@@ -149,6 +153,8 @@ pub struct GetObjectInput {
     pub overrides: ResponseOverrides,
     /// Whether the answer shows the object's checksum.
     pub checksum_mode: ChecksumMode,
+    /// The key that a customer encrypted it with.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// Which bytes of an object are wanted.
@@ -176,6 +182,7 @@ impl GetObjectInput {
         let enabled = fields
             .header("x-amz-checksum-mode")?
             .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"));
+        refuse_on_read(fields)?;
         Ok(Self {
             bucket: target.bucket,
             key: target.key,
@@ -188,6 +195,7 @@ impl GetObjectInput {
             } else {
                 ChecksumMode::Disabled
             },
+            customer_key: CustomerKey::parse(fields, CustomerKeyOf::Object)?,
         })
     }
 }

@@ -1,17 +1,13 @@
 //! Headers that ask for something this store does not do. They are refused before anything else
 //! is read: a promise such as encryption or retention must never be dropped silently.
 
+use super::encryption;
 use super::fields::Fields;
 use crate::body::checksum::ChecksumAlgorithm;
 use crate::error::{Error, Result};
 
 /// Beginnings of header names that are refused whatever their value.
-const REFUSED_PREFIXES: [&str; 4] = [
-    "x-amz-server-side-encryption",
-    "x-amz-copy-source-server-side-encryption",
-    "x-amz-if-match-",
-    "x-amz-object-lock-event-hold",
-];
+const REFUSED_PREFIXES: [&str; 2] = ["x-amz-if-match-", "x-amz-object-lock-event-hold"];
 
 /// Header names that are refused whatever their value.
 const REFUSED: [&str; 6] = [
@@ -63,6 +59,7 @@ fn refuse(name: &str, value: &str) -> Result<()> {
                     .iter()
                     .any(|prefix| name.starts_with(prefix))
                 && !is_unknown_checksum(name)
+                && !encryption::is_unknown(name)
         }
     };
     if accepted {
@@ -106,9 +103,7 @@ mod tests {
     #[test]
     fn promises_that_cannot_be_kept_are_refused() {
         for (name, value) in [
-            ("x-amz-server-side-encryption", "AES256"),
-            ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
-            ("x-amz-copy-source-server-side-encryption-customer-key", "k"),
+            ("x-amz-server-side-encryption-new", "AES256"),
             ("x-amz-checksum-sha512", "AAAA"),
             ("x-amz-object-lock-event-hold", "ON"),
             ("x-amz-object-annotation-directive", "x"),

@@ -4,6 +4,7 @@
 mod acl;
 mod attributes;
 mod bucket;
+mod encryption;
 pub mod error;
 mod lifecycle;
 mod list;
@@ -25,6 +26,7 @@ pub use bucket::{
     BucketEntry, ConfigurationOutput, CreateBucketOutput, EmptyListOutput, GetBucketLocationOutput,
     HeadBucketOutput, ListBucketsOutput,
 };
+pub use encryption::ServerSideEncryption;
 pub use lifecycle::{LifecycleOutput, LifecycleStored, announce_abort, announce_expiry};
 pub use list::{
     ListMultipartUploadsOutput, ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output,

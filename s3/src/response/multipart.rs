@@ -5,6 +5,7 @@ use http::{HeaderValue, Response};
 use jiff::Timestamp;
 
 use super::Owner;
+use super::encryption::{ServerSideEncryption, insert_encryption};
 use super::object::{SOURCE_VERSION_ID, VERSION_ID, insert_checksum, insert_etag, insert_version};
 use crate::body::checksum::Checksum;
 use crate::etag::ETag;
@@ -24,6 +25,8 @@ pub struct CreateMultipartUploadOutput {
     pub upload_id: String,
     /// The checksum the object is to have.
     pub checksum: Option<MultipartChecksum>,
+    /// How the object is to be encrypted.
+    pub encryption: Option<ServerSideEncryption>,
 }
 
 impl CreateMultipartUploadOutput {
@@ -36,6 +39,7 @@ impl CreateMultipartUploadOutput {
             writer.text("UploadId", &self.upload_id);
         });
         let mut response = xml::ok(document);
+        insert_encryption(response.headers_mut(), self.encryption.as_ref());
         if let Some(MultipartChecksum { algorithm, kind }) = self.checksum {
             let headers = response.headers_mut();
             let algorithm = HeaderValue::from_static(algorithm.name());
@@ -47,12 +51,14 @@ impl CreateMultipartUploadOutput {
 }
 
 /// The answer of UploadPart.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct UploadPartOutput {
     /// The part's tag.
     pub etag: ETag,
     /// The part's checksum.
     pub checksum: Option<Checksum>,
+    /// How it is encrypted.
+    pub encryption: Option<ServerSideEncryption>,
 }
 
 impl UploadPartOutput {
@@ -65,6 +71,7 @@ impl UploadPartOutput {
         insert_checksum(headers, self.checksum.as_ref());
         // Only objects have a type of checksum.
         headers.remove("x-amz-checksum-type");
+        insert_encryption(headers, self.encryption.as_ref());
         response
     }
 }
@@ -80,6 +87,8 @@ pub struct UploadPartCopyOutput {
     pub checksum: Option<Checksum>,
     /// The version that was copied, of a bucket that keeps versions or ever did.
     pub source_version_id: Option<VersionId>,
+    /// How it is encrypted.
+    pub encryption: Option<ServerSideEncryption>,
 }
 
 impl UploadPartCopyOutput {
@@ -94,6 +103,7 @@ impl UploadPartCopyOutput {
         let mut response = xml::ok(document);
         let source = self.source_version_id.as_ref();
         insert_version(response.headers_mut(), SOURCE_VERSION_ID, source);
+        insert_encryption(response.headers_mut(), self.encryption.as_ref());
         response
     }
 }
@@ -120,6 +130,8 @@ pub struct CompleteMultipartUploadOutput {
     pub checksum: Option<Checksum>,
     /// The object's version, if its bucket keeps it as one.
     pub version_id: Option<VersionId>,
+    /// How it is encrypted.
+    pub encryption: Option<ServerSideEncryption>,
 }
 
 impl CompleteMultipartUploadOutput {
@@ -135,6 +147,7 @@ impl CompleteMultipartUploadOutput {
         });
         let mut response = xml::ok(document);
         insert_version(response.headers_mut(), VERSION_ID, self.version_id.as_ref());
+        insert_encryption(response.headers_mut(), self.encryption.as_ref());
         response
     }
 }
@@ -233,8 +246,10 @@ mod tests {
                 algorithm: ChecksumAlgorithm::Sha256,
                 kind: ChecksumType::Composite,
             }),
+            encryption: Some(ServerSideEncryption::Store),
         };
         let begun = begun.into_response();
+        assert_eq!(begun.headers()["x-amz-server-side-encryption"], "AES256");
         assert_eq!(begun.headers()["x-amz-checksum-algorithm"], "SHA256");
         assert_eq!(begun.headers()["x-amz-checksum-type"], "COMPOSITE");
         assert!(body(begun).contains("<Key>a&amp;b</Key><UploadId>u1</UploadId>"));
@@ -245,6 +260,7 @@ mod tests {
             etag: ETag::multipart([0; 16], 2),
             checksum: Checksum::parse(ChecksumAlgorithm::Crc32c, "AAAAAA==-2"),
             version_id: Some(VersionId::Null),
+            encryption: Some(ServerSideEncryption::Store),
         };
         let completed = completed.into_response();
         assert_eq!(completed.headers()["x-amz-version-id"], "null");
@@ -263,6 +279,7 @@ mod tests {
                 upload_id: "u1".to_owned(),
                 part_number_marker: 1,
                 max_parts: 1,
+                customer_key: None,
             },
             owner: Owner {
                 id: "o1".to_owned(),
@@ -288,6 +305,7 @@ mod tests {
         let part = UploadPartOutput {
             etag: ETag::single([0; 16]),
             checksum,
+            encryption: None,
         }
         .into_response();
         assert_eq!(part.headers()["x-amz-checksum-crc32"], "AAAAAA==");

@@ -8,6 +8,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
 
+use super::encryption::{ServerSideEncryption, insert_encryption};
 use super::{header_text, metadata_text};
 use crate::body::checksum::Checksum;
 use crate::config::object_lock::{LegalHold, Retention};
@@ -75,6 +76,8 @@ pub struct GetObjectOutput {
     pub overrides: ResponseOverrides,
     /// Whether the checksum is shown. It never is with a range, as it isn't the range's.
     pub checksum_mode: ChecksumMode,
+    /// How it is encrypted.
+    pub encryption: Option<ServerSideEncryption>,
 }
 
 impl GetObjectOutput {
@@ -95,6 +98,7 @@ impl GetObjectOutput {
         insert_metadata(headers, &self.object.headers);
         insert_version(headers, VERSION_ID, self.object.version_id.as_ref());
         insert_lock(headers, self.object.retention, self.object.legal_hold);
+        insert_encryption(headers, self.encryption.as_ref());
         if self.object.tag_count > 0 {
             headers.insert("x-amz-tagging-count", self.object.tag_count.into());
         }
@@ -163,6 +167,8 @@ pub struct PutObjectOutput {
     pub checksum: Option<Checksum>,
     /// Its version, if its bucket keeps it as one.
     pub version_id: Option<VersionId>,
+    /// How it is encrypted.
+    pub encryption: Option<ServerSideEncryption>,
 }
 
 impl PutObjectOutput {
@@ -173,6 +179,7 @@ impl PutObjectOutput {
         insert_etag(response.headers_mut(), &self.etag);
         insert_checksum(response.headers_mut(), self.checksum.as_ref());
         insert_version(response.headers_mut(), VERSION_ID, self.version_id.as_ref());
+        insert_encryption(response.headers_mut(), self.encryption.as_ref());
         response
     }
 }
@@ -190,6 +197,8 @@ pub struct CopyObjectOutput {
     pub version_id: Option<VersionId>,
     /// The version that was copied, of such a bucket.
     pub source_version_id: Option<VersionId>,
+    /// How the copy is encrypted.
+    pub encryption: Option<ServerSideEncryption>,
 }
 
 impl CopyObjectOutput {
@@ -205,6 +214,7 @@ impl CopyObjectOutput {
         let headers = response.headers_mut();
         insert_version(headers, VERSION_ID, self.version_id.as_ref());
         insert_version(headers, SOURCE_VERSION_ID, self.source_version_id.as_ref());
+        insert_encryption(headers, self.encryption.as_ref());
         response
     }
 }
@@ -517,6 +527,7 @@ mod tests {
             parts_count: None,
             overrides: ResponseOverrides::default(),
             checksum_mode: ChecksumMode::Enabled,
+            encryption: Some(ServerSideEncryption::Store),
         }
     }
 
@@ -539,6 +550,7 @@ mod tests {
             ("x-amz-meta-name", "=?UTF-8?B?w6k=?="),
             ("x-amz-missing-meta", "1"),
             ("x-amz-version-id", "null"),
+            ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-tagging-count", "3"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             (
@@ -620,6 +632,7 @@ mod tests {
             etag: ETag::single([0; 16]),
             checksum: None,
             version_id: None,
+            encryption: None,
         }
         .into_response();
         assert!(!put.headers().contains_key("x-amz-version-id"));
@@ -647,6 +660,7 @@ mod tests {
             checksum: None,
             version_id: Some(VersionId::Other("v2".to_owned())),
             source_version_id: Some(VersionId::Other("v1".to_owned())),
+            encryption: None,
         };
         let headers = copy.clone().into_response().into_parts().0.headers;
         assert_eq!(headers["x-amz-version-id"], "v2");

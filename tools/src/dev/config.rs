@@ -84,6 +84,7 @@ struct GatewayConfig<'a> {
     access_log_wait_ms: u64,
     metadata: Vec<String>,
     key_file: PathBuf,
+    kms_file: PathBuf,
     fault_file: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifecycle: Option<LifecycleConfig>,
@@ -141,6 +142,7 @@ pub(crate) fn render(folder: &Folder, topology: &Topology, member: &Member) -> S
             access_log_wait_ms: ACCESS_LOG_WAIT_MS,
             metadata,
             key_file: folder.key_file(),
+            kms_file: folder.kms_file(),
             fault_file,
             notifications: webhooks(topology),
             lifecycle: topology

@@ -3,6 +3,7 @@
 use super::config::REGION;
 use super::credentials::Keychain;
 use super::folder::Folder;
+use super::kms::KMS_KEYS;
 use super::people::{TENANT_NAME, people};
 use super::topology::{ARBITER, DATA_SITES, Topology};
 use crate::error::Error;
@@ -37,6 +38,7 @@ fn render(folder: &Folder, topology: &Topology, keys: &Keychain) -> String {
         ("RIQUET_METADATA", topology.metadata(ARBITER).join(",")),
         ("RIQUET_KEY_FILE", key_file),
         ("RIQUET_DIR", dir),
+        ("RIQUET_KMS_KEY_ID", KMS_KEYS[0].into()),
         // A ready-made remote, `riquet:`.
         ("RCLONE_CONFIG_RIQUET_TYPE", "s3".into()),
         ("RCLONE_CONFIG_RIQUET_PROVIDER", "Other".into()),

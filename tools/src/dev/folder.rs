@@ -82,6 +82,11 @@ impl Folder {
         self.root.join("cluster.keys")
     }
 
+    /// The gateways' keys for SSE-KMS.
+    pub(crate) fn kms_file(&self) -> PathBuf {
+        self.root.join("kms.toml")
+    }
+
     pub(crate) fn environment_file(&self) -> PathBuf {
         self.root.join("env")
     }

@@ -21,6 +21,7 @@ mod disk;
 mod drill;
 mod environment;
 mod folder;
+mod kms;
 mod lifecycle;
 mod partition;
 mod people;

@@ -9,6 +9,7 @@ use super::config;
 use super::credentials::Keychain;
 use super::environment;
 use super::folder::Folder;
+use super::kms;
 use super::lifecycle::{self, Started};
 use super::partition;
 use super::ports;
@@ -161,6 +162,7 @@ pub(crate) fn write_configuration(folder: &Folder, topology: &Topology) -> Resul
     if !key_file.exists() {
         files::replace(&key_file, &KeyRing::fresh_file("1"), Readers::Owner)?;
     }
+    kms::create(&folder.kms_file())?;
     for member in &topology.members {
         let disks = member.disks.iter().map(|disk| &*disk.path);
         for sub in disks.chain([Path::new("")]) {

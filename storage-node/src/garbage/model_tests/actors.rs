@@ -204,6 +204,7 @@ async fn commit(client: &Client, put: &Put, debts: Vec<Debt>) -> Result<(), Erro
                     checksums: Vec::new(),
                     content,
                     modified_ms: 0,
+                    salt: None,
                 },
                 debts,
             };

@@ -302,6 +302,7 @@ fn object(layout: &Layout, bucket: &Bucket, key: Vec<u8>, content: Content) -> R
                 etag: tag(&blob, 1),
                 checksums: Vec::new(),
                 modified_ms: blob.written_ms,
+                salt: None,
                 content: record::Content::Blobs(vec![blob_ref(layout, blob)]),
             });
             record::Content::Parts(parts.collect())

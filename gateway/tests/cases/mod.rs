@@ -1,0 +1,3 @@
+//! Cases that fill a file of their own.
+
+mod encryption;
