@@ -45,6 +45,7 @@ fn descriptor(blob: u64, payload_len: usize) -> ShardDescriptor {
             bucket: 1,
             key: b"a/key/of/usual/length.nc".to_vec(),
             part: None,
+            sealed: false,
         },
         blob_len: Some(payload_len as u64 * 4),
     }

@@ -139,6 +139,10 @@ async fn ingest_blob<O: Origin>(
         key,
         ..
     } = destination;
+    let owner = Owner {
+        sealed: key.is_some(),
+        ..owner
+    };
     let write = |length_bytes| BlobWrite {
         owner,
         class,

@@ -40,9 +40,8 @@ class Webhook:
     def __enter__(self):
         outer = self
 
+        # One connection for each event (HTTP/1.0): none is left to a webhook that is gone.
         class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 status = outer.answer

@@ -230,6 +230,7 @@ fn descriptor(payload_len: u64) -> ShardDescriptor {
             bucket: 1,
             key: b"a/key/of/usual/length.nc".to_vec(),
             part: None,
+            sealed: false,
         },
         blob_len: Some(payload_len * 4),
     }

@@ -57,6 +57,10 @@ pub struct Owner {
     /// The multipart upload's id and part number, for a part.
     #[n(2)]
     pub part: Option<PartOwner>,
+    /// Whether its bytes are encrypted: then they are nothing without the object's record.
+    #[n(3)]
+    #[cbor(default)]
+    pub sealed: bool,
 }
 
 /// Which part of which multipart upload.
@@ -266,6 +270,7 @@ mod tests {
                     upload: [4; 16],
                     number: 10_000,
                 }),
+                sealed: true,
             },
             blob_len: Some(1 << 40),
         };
@@ -297,6 +302,7 @@ mod tests {
                 bucket: 5,
                 key: Vec::new(),
                 part: None,
+                sealed: false,
             },
             blob_len: None,
         };

@@ -164,6 +164,7 @@ async fn write(gateway: &Gateway, log: Log) -> Result<(), Error> {
             bucket: bucket.id.0,
             key: key.as_bytes().to_vec(),
             part: None,
+            sealed: false,
         },
         class: StorageClass::Standard,
         request: RequestId::from_u128(Uuid::now_v7().as_u128()),

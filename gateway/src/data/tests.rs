@@ -244,6 +244,7 @@ fn order(length: usize) -> BlobWrite {
             bucket: 1,
             key: b"key".to_vec(),
             part: None,
+            sealed: false,
         },
         class: StorageClass::Standard,
         length_bytes: length as u64,

@@ -143,6 +143,7 @@ impl Context {
             bucket: self.bucket().id.0,
             key: key.as_bytes().to_vec(),
             part,
+            sealed: false,
         }
     }
 }

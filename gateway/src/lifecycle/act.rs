@@ -152,10 +152,9 @@ impl<M: Mover> Work<M> {
         storage_class: riquet_metadata::record::StorageClass,
         rule: impl FnOnce(RuleAction) -> ApplyRule,
     ) -> Result<Done, Error> {
-        let content = &version.body.content;
         let rewritten = self
             .mover
-            .rewrite(bucket.id, key, content, storage_class)
+            .rewrite(bucket.id, key, &version.body, storage_class)
             .await?;
         let action = RuleAction::Move {
             storage_class,

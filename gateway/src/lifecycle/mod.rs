@@ -81,7 +81,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, stop: impl Future<Output = ()>) {
                 Ok((bucket, outcome)) => {
                     held.remove(&bucket);
                     match outcome {
-                        Ok(Ended::Through | Ended::NotOurs) => {}
+                        Ok(Ended::Through | Ended::NotOurs | Ended::Gone) => {}
                         Ok(Ended::Lost) => {
                             tracing::info!(bucket = bucket.0, "left a lifecycle's round to others");
                         }

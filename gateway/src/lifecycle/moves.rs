@@ -11,7 +11,7 @@ use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::RequestId;
 use riquet_cluster::wire::shard::{Owner, PartOwner};
 use riquet_metadata::command::MovedBlob;
-use riquet_metadata::record::{BlobRef, Content, Debt, StorageClass};
+use riquet_metadata::record::{BlobRef, Content, Debt, ObjectBody, StorageClass};
 use riquet_metadata::{BucketId, Error as MetadataError, ObjectKey};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -27,12 +27,12 @@ const MOVES_AT_ONCE: usize = 2;
 
 /// Writes contents anew.
 pub(super) trait Mover: Send + Sync {
-    /// Writes all blobs of a content anew, in another class.
+    /// Writes all blobs of an object anew, in another class.
     fn rewrite(
         &self,
         bucket: BucketId,
         key: &ObjectKey,
-        content: &Content,
+        body: &ObjectBody,
         class: StorageClass,
     ) -> impl Future<Output = Result<Rewritten, Error>> + Send;
 }
@@ -137,9 +137,10 @@ impl Mover for BlobMover {
         &self,
         bucket: BucketId,
         key: &ObjectKey,
-        content: &Content,
+        body: &ObjectBody,
         class: StorageClass,
     ) -> Result<Rewritten, Error> {
+        let content = &body.content;
         let mut rewritten = Rewritten::default();
         if content.blobs().next().is_none() {
             return Ok(rewritten);
@@ -156,6 +157,7 @@ impl Mover for BlobMover {
                 bucket: bucket.0,
                 key: key.as_bytes().to_vec(),
                 part,
+                sealed: body.encryption.is_some(),
             };
             let (moved, debts) = self.rewrite_blob(owner, blob, class, request).await?;
             rewritten.moved.push(moved);

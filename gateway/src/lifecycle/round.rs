@@ -57,6 +57,8 @@ pub(super) enum Ended {
     NotOurs,
     /// Somebody else may have taken the place.
     Lost,
+    /// The bucket was deleted meanwhile.
+    Gone,
 }
 
 impl<M: Mover> Work<M> {
@@ -73,7 +75,10 @@ impl<M: Mover> Work<M> {
         };
         let round = turn.round.expect("who takes a turn is in a round");
         tokio::select! {
-            outcome = self.go_through(bucket, round) => outcome,
+            outcome = self.go_through(bucket, round) => match outcome {
+                Err(Error::Metadata(MetadataError::NoSuchBucket)) => Ok(Ended::Gone),
+                outcome => outcome,
+            },
             () = self.stay(bucket) => Ok(Ended::Lost),
         }
     }

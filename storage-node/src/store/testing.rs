@@ -43,6 +43,7 @@ pub(crate) fn descriptor(blob: u128, index: u8, payload_len: u64) -> ShardDescri
             bucket: 1,
             key: b"a/key".to_vec(),
             part: None,
+            sealed: false,
         },
         blob_len: Some(payload_len * 4),
     }

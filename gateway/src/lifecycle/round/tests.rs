@@ -36,9 +36,10 @@ impl Mover for FakeMover {
         &self,
         _: BucketId,
         _: &ObjectKey,
-        content: &Content,
+        body: &ObjectBody,
         _: StorageClass,
     ) -> Result<Rewritten, Error> {
+        let content = &body.content;
         let moved = content.blobs().map(|from| MovedBlob {
             from: from.id,
             to: BlobRef {

@@ -110,6 +110,7 @@ pub(super) async fn put(world: Arc<World>, gate: Arc<Gate>, put: Put) {
         bucket: put.bucket.id.0,
         key: put.key.as_bytes().to_vec(),
         part: None,
+        sealed: false,
     };
     let shards = world.shards_of(&put.blob);
     let _open = Connections {

@@ -314,6 +314,7 @@ impl Driver {
             bucket: bucket.id.0,
             key: key.as_bytes().to_vec(),
             part: None,
+            sealed: false,
         };
         for (at, shard) in self.world.shards_of(&blob) {
             if at == disk

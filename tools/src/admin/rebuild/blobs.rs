@@ -32,6 +32,8 @@ pub(super) enum Fault {
     Contradiction,
     /// The layout does not know its profile.
     UnknownProfile,
+    /// It is encrypted: only the metadata had its key.
+    Sealed,
 }
 
 impl Fault {
@@ -42,6 +44,7 @@ impl Fault {
             Self::UnknownLength => "whether it is all there is not known",
             Self::Contradiction => "its shards contradict each other",
             Self::UnknownProfile => "the layout does not know its profile",
+            Self::Sealed => "it is encrypted, and only the metadata had its key",
         }
     }
 }
@@ -96,6 +99,7 @@ impl Gathering {
         let profile = layout.profile(first.profile);
         let chunk = Chunk::of(shard);
         let fault = match (profile, chunk.seq) {
+            _ if first.owner.sealed => Some(Fault::Sealed),
             (None, _) => Some(Fault::UnknownProfile),
             (Some(_), 0) => None,
             (Some(_), _) => Some(Fault::MissingChunk),

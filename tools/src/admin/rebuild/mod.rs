@@ -77,7 +77,7 @@ fn parse_name(text: &str) -> Result<(u64, String), String> {
 const WARNING: &str = "\
 This is the last resort, for a cluster without a backup of its metadata. It stores an object for each
 key of which a bucket's shards are found, and replaces nothing that the metadata has. Not recovered:
-  objects of at most 4 KiB, which only the metadata held;
+  objects of at most 4 KiB, and the keys of encrypted ones, which only the metadata held;
   content types, user metadata, checksums; ETags are made up (of the form ID-N);
   accounts, names and owners of buckets, and uploads in progress as such.
 What comes back though it should not: objects whose shards were not collected yet when they were

@@ -44,6 +44,7 @@ fn owner(part: Option<(u8, u16)>) -> Owner {
             upload: [upload; 16],
             number,
         }),
+        sealed: false,
     }
 }
 
@@ -125,6 +126,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_encrypted_is_told_and_not_brought_back() {
+    let mut shards: Vec<_> = (0..TOTAL).map(|index| shard(0, index, 5, true)).collect();
+    assert!(gather(&shards).blob.is_ok());
+    for shard in &mut shards {
+        shard.descriptor.owner.sealed = true;
+    }
+    assert_eq!(gather(&shards).blob, Err(Fault::Sealed));
 }
 
 #[test]
