@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::identity::Directory;
 use crate::lifecycle;
 use crate::notify::{Deliverer, Targets};
+use crate::sts::Issuers;
 
 /// How long a starting gateway waits between two tries to learn the cluster's layout.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(250);
@@ -64,6 +65,7 @@ pub struct Gateway {
     pub(crate) metadata: Client,
     pub(crate) directory: Directory,
     pub(crate) rules: RuleBook,
+    pub(crate) issuers: Issuers,
     pub(crate) data: DataPath,
     pub(crate) admission: Admission,
     /// Tells the targets of events as long as the gateway lives.
@@ -124,6 +126,7 @@ impl Gateway {
             lifecycle_rules: lifecycle::Rules::new(metadata.clone()),
             keys,
             key_service,
+            issuers: Issuers::new(),
             host_id: host_id(&settings.name),
             _layout: layout,
             metadata,

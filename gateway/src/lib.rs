@@ -8,6 +8,7 @@
 //! * `server`: listeners, connections, orderly stop. `admin`: health and metrics.
 //! * `service`: the way of one request, from its head to its answer.
 //! * `identity`: who makes a request. `access`: whether they may.
+//! * `calls`: the same for calls of IAM and STS, which `iam` and `sts` answer.
 //! * `handlers`: one file for each family of operations.
 //! * `access_log`: what was asked of buckets, delivered into others.
 //! * `website`: buckets as web sites. `notify`: webhooks that are told of changes.
@@ -20,6 +21,7 @@ mod access_log;
 mod admin;
 mod admission;
 mod answer;
+mod calls;
 mod client_body;
 pub mod config;
 mod convert;
@@ -30,6 +32,7 @@ mod encryption;
 mod error;
 mod gateway;
 mod handlers;
+mod iam;
 mod identity;
 mod ingest;
 mod lifecycle;
@@ -37,6 +40,7 @@ mod names;
 mod notify;
 mod server;
 mod service;
+mod sts;
 mod telemetry;
 mod website;
 

@@ -12,6 +12,7 @@ use riquet_cluster::id::RequestId;
 use riquet_metadata::Error as MetadataError;
 use riquet_metadata::record::Bucket;
 use riquet_s3::auth::{self, Verified};
+use riquet_s3::aws_query::addressed;
 use riquet_s3::body::{PayloadSpec, Purpose, read_document};
 use riquet_s3::operation::{BodyKind, OperationName, Query, Route, Scope};
 use riquet_s3::policy;
@@ -26,6 +27,7 @@ use crate::access::{
 };
 use crate::access_log::{self, Seen, SeenKind};
 use crate::answer::{AnswerBody, LogEntry};
+use crate::calls;
 use crate::client_body::ClientBody;
 use crate::cors;
 use crate::error::Error;
@@ -62,17 +64,30 @@ pub(crate) async fn serve(
     };
 
     let site = website::site_in_host(&gateway, &head);
-    let result = match &site {
+    let call = match &site {
+        None => addressed(&head),
+        Some(_) => None,
+    };
+    let id = request_id.to_string();
+    let mut action = None;
+    let result = match (&site, call) {
         // What a page may do is asked of sites as of everything else.
-        Some(name) if !cors::is_preflight(&head) => {
+        (Some(name), _) if !cors::is_preflight(&head) => {
             Ok(website::answer(&gateway, &head, name, request_id).await)
+        }
+        (_, Some(addressed)) => {
+            let called = calls::answer(&gateway, &head, &mut body, addressed, &id);
+            let (name, response) = Box::pin(called).await;
+            action = Some(name);
+            Ok(response)
         }
         // Boxed, as the states of all operations together are large.
         _ => Box::pin(exchange.answer(&mut body)).await,
     };
-    let operation = match (&site, exchange.operation) {
-        (Some(_), _) => WEBSITE,
-        (None, operation) => operation.map_or(NO_OPERATION, OperationName::as_str),
+    let operation = match (&site, action, exchange.operation) {
+        (Some(_), ..) => WEBSITE,
+        (None, Some(action), _) => action,
+        (None, None, operation) => operation.map_or(NO_OPERATION, OperationName::as_str),
     };
     let kind = match (&site, exchange.operation) {
         (Some(_), _) => Some(SeenKind::Page),
@@ -82,7 +97,6 @@ pub(crate) async fn serve(
     if let Some(name) = &site {
         bucket = access_log::bucket_of_site(&gateway, name).await;
     }
-    let id = request_id.to_string();
     let mut code = None;
     let mut response = match result {
         Ok(response) => response,
@@ -93,7 +107,9 @@ pub(crate) async fn serve(
             render_error(&gateway, &head, &id, error)
         }
     };
-    cors::decorate(&gateway, &head, &mut response).await;
+    if action.is_none() {
+        cors::decorate(&gateway, &head, &mut response).await;
+    }
     response::stamp(&mut response, &id, &gateway.host_id, Timestamp::now());
     // A client that waited for `100 Continue` and got this answer instead may take the next answer
     // on the connection for the one it still waits for (botocore does); so there is no next one.
@@ -367,7 +383,7 @@ pub(crate) fn peer(head: &Parts) -> SocketAddr {
     *address
 }
 
-fn expects_continue(head: &Parts) -> bool {
+pub(crate) fn expects_continue(head: &Parts) -> bool {
     head.headers
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))

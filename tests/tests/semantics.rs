@@ -29,6 +29,9 @@ fn main() -> ExitCode {
             "test_presigned",
             "test_habits",
             "test_lifecycle",
+            "test_website_public",
+            "test_iam",
+            "test_sts",
         ]
         .into_iter()
         .flat_map(|module| python::trials(shared, module))

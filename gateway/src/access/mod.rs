@@ -13,6 +13,7 @@
 //! What an object's own list allows is known only once the object is read: [`Verdict::ObjectDecides`]
 //! goes with the handler to where that happens.
 
+mod call;
 pub(crate) mod context;
 mod rules;
 
@@ -31,6 +32,7 @@ use crate::gateway::Gateway;
 use crate::identity::Caller;
 use crate::names::plain_name;
 
+pub(crate) use call::Call;
 pub(crate) use rules::{BucketPolicy, Ownership, RuleBook, Rules, parse_policy};
 
 /// What is to be done, and to what.

@@ -16,7 +16,7 @@ use riquet_s3::response::Owner;
 use riquet_s3::{Error as S3Error, ErrorCode};
 use zeroize::Zeroizing;
 
-use super::{Caller, Tokens};
+use super::{Caller, Tokens, id_of};
 use crate::error::Error;
 
 /// How long what was found is believed.
@@ -47,8 +47,6 @@ pub(crate) struct Directory {
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) owner: Owner,
-    /// The id of the tenant that it is, or is of.
-    pub(crate) tenant: String,
 }
 
 impl Directory {
@@ -119,17 +117,15 @@ impl Directory {
 
     async fn of_session(&self, key: &str, token: &str) -> Result<SignedIn, Error> {
         let claims = self.tokens.open(token)?;
-        if claims.key != key {
-            return Err(ErrorCode::InvalidToken.into());
-        }
-        if claims.expires_ms <= now_ms() {
-            return Err(ErrorCode::ExpiredToken.into());
-        }
+        claims.check(key, now_ms())?;
         // A user or role that is gone takes its sessions along.
         let principal = self.metadata.principal(claims.who.clone()).await?;
-        let principal = principal.ok_or(ErrorCode::InvalidToken)?;
+        let principal = principal
+            .filter(|principal| id_of(principal) == claims.id)
+            .ok_or(ErrorCode::InvalidToken)?;
+        // Managed policies among them may be longer than a session's own.
         let narrowed = claims.policies.iter();
-        let narrowed = narrowed.map(|text| Policy::parse(text.as_bytes(), PolicyKind::Session));
+        let narrowed = narrowed.map(|text| Policy::parse(text.as_bytes(), PolicyKind::Identity));
         let narrowed = narrowed.collect::<Result<Vec<_>, _>>()?;
         Ok(SignedIn {
             secret: Arc::new(Zeroizing::new(claims.secret.clone())),
@@ -161,6 +157,24 @@ impl Directory {
         Ok(found.and_then(|found| account(found.identity)))
     }
 
+    /// A tenant by what ARNs call it: its id, or its name.
+    pub(crate) async fn tenant_called(&self, text: &str) -> Result<Option<Tenant>, Error> {
+        if let Some(tenant) = self.tenant(text).await? {
+            return Ok(Some(tenant));
+        }
+        let alias = IdentityAlias::TenantName(text.to_owned());
+        let found = self.metadata.identity_known_as(alias).await?;
+        Ok(found.and_then(|found| match found.identity {
+            Identity::Tenant(tenant) => Some(tenant),
+            _ => None,
+        }))
+    }
+
+    /// The cluster's keys.
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
     /// A tenant by its id.
     pub(crate) async fn tenant(&self, id: &str) -> Result<Option<Tenant>, Error> {
         let name = IdentityName {
@@ -179,7 +193,6 @@ impl Directory {
 fn account(identity: Identity) -> Option<Account> {
     match identity {
         Identity::Tenant(tenant) => Some(Account {
-            tenant: tenant.id.clone(),
             owner: Owner {
                 id: tenant.id,
                 display_name: tenant.display_name,
@@ -188,10 +201,9 @@ fn account(identity: Identity) -> Option<Account> {
         Identity::User(user) => Some(Account {
             owner: Owner {
                 // Who owns nothing of its own is granted what its tenant is granted.
-                id: user.canonical_id.unwrap_or_else(|| user.tenant.clone()),
+                id: user.canonical_id.unwrap_or(user.tenant),
                 display_name: user.display_name,
             },
-            tenant: user.tenant,
         }),
         _ => None,
     }

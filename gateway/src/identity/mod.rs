@@ -6,13 +6,16 @@
 mod directory;
 mod session;
 
-use riquet_metadata::record::{Attachment, Identity, ManagedPolicy, Policies, Principal, Tenant};
+use riquet_metadata::record::{
+    Attachment, Identity, IdentityKind, IdentityName, ManagedPolicy, Policies, Principal, Tag,
+    Tenant,
+};
 use riquet_s3::acl;
 use riquet_s3::iam::managed::MANAGED_POLICIES;
 use riquet_s3::policy::{self, Account, Policy, PolicyKind};
 use riquet_s3::response::Owner;
 
-pub(crate) use directory::{Directory, SignedIn};
+pub(crate) use directory::Directory;
 pub(crate) use session::{Claims, SessionKind, Tokens};
 
 /// The canonical id under which AWS stores what nobody signed for.
@@ -24,6 +27,8 @@ pub(crate) struct Caller {
     who: Who,
     /// Of the user, its groups, or the role.
     policies: Vec<Policy>,
+    /// Tags of the user or role, and of the session.
+    tags: Vec<(String, String)>,
     /// What a session was narrowed to when it began.
     session: Option<Session>,
 }
@@ -67,6 +72,7 @@ impl Caller {
         Self {
             who: Who::Anonymous,
             policies: Vec::new(),
+            tags: Vec::new(),
             session: None,
         }
     }
@@ -75,6 +81,7 @@ impl Caller {
     fn lasting(principal: Principal) -> Self {
         let policies = policies_of(&principal);
         Self {
+            tags: tags_of(&principal, &[]),
             who: who(principal, None),
             policies,
             session: None,
@@ -85,6 +92,7 @@ impl Caller {
     fn temporary(principal: Principal, claims: &Claims, narrowed: Vec<Policy>) -> Self {
         let policies = policies_of(&principal);
         Self {
+            tags: tags_of(&principal, &claims.tags),
             who: who(principal, Some(&claims.session_name)),
             policies,
             session: Some(Session {
@@ -198,6 +206,25 @@ impl Caller {
         }
     }
 
+    /// Whether it is somebody who became a role.
+    pub(crate) const fn is_role(&self) -> bool {
+        matches!(self.who, Who::Role { .. })
+    }
+
+    /// What names the tenant or user in the metadata; none: nobody known, or a role.
+    pub(crate) fn identity_name(&self) -> Option<IdentityName> {
+        let (kind, tenant, name) = match &self.who {
+            Who::Anonymous | Who::Role { .. } => return None,
+            Who::Tenant(tenant) => (IdentityKind::Tenant, "", &tenant.id),
+            Who::User { tenant, name, .. } => (IdentityKind::User, tenant.id.as_str(), name),
+        };
+        Some(IdentityName {
+            kind,
+            tenant: tenant.to_owned(),
+            name: name.clone(),
+        })
+    }
+
     /// Its own policies.
     pub(crate) fn policies(&self) -> &[Policy] {
         &self.policies
@@ -265,6 +292,9 @@ impl Caller {
         if let Some(name) = self.user_name() {
             context.add("aws:username", name);
         }
+        for (key, value) in &self.tags {
+            context.add(&format!("aws:PrincipalTag/{key}"), value.as_str());
+        }
         let is_temporary = self.session.is_some();
         context.add("sts:authentication", is_temporary.to_string());
         if let Some(session) = &self.session {
@@ -288,6 +318,41 @@ pub(crate) fn account_of(tenant: &Tenant) -> Account<'_> {
     }
 }
 
+/// The account in the ARNs of a tenant's roles. The default tenant's is empty, as with the users of
+/// Ceph that are of no account; policies may write it either way.
+pub(crate) fn role_account(tenant: &Tenant) -> &str {
+    match tenant.name.is_empty() {
+        true => "",
+        false => &tenant.id,
+    }
+}
+
+/// The id of the tenant, user or role.
+pub(crate) fn id_of(principal: &Principal) -> &str {
+    match &principal.identity {
+        Some(Identity::User(user)) => &user.id,
+        Some(Identity::Role(role)) => &role.id,
+        _ => &principal.tenant.id,
+    }
+}
+
+/// The tags of a user or role, where the session has no other of the same key.
+fn tags_of(principal: &Principal, of_session: &[(String, String)]) -> Vec<(String, String)> {
+    let own = match &principal.identity {
+        Some(Identity::User(user)) => user.tags.as_slice(),
+        Some(Identity::Role(role)) => role.tags.as_slice(),
+        _ => &[],
+    };
+    let is_new = |tag: &&Tag| {
+        !of_session
+            .iter()
+            .any(|(key, _)| key.eq_ignore_ascii_case(&tag.key))
+    };
+    let own = own.iter().filter(is_new);
+    let own = own.map(|tag| (tag.key.clone(), tag.value.clone()));
+    of_session.iter().cloned().chain(own).collect()
+}
+
 fn time_text(ms: u64) -> String {
     crate::convert::moment(ms).to_string()
 }
@@ -307,7 +372,7 @@ fn who(principal: Principal, session_name: Option<&str>) -> Who {
         },
         Some(Identity::Role(role)) => {
             let session_name = session_name.unwrap_or_default().to_owned();
-            let (id, name) = (&tenant.id, &role.name);
+            let (id, name) = (role_account(&tenant), &role.name);
             Who::Role {
                 role_arn: format!("arn:aws:iam::{id}:role{}{name}", role.path),
                 session_arn: format!("arn:aws:sts::{id}:assumed-role/{name}/{session_name}"),
@@ -364,3 +429,6 @@ fn vendor_policy(arn: &str) -> Option<&'static str> {
     }
     found.map(|policy| policy.document)
 }
+
+#[cfg(test)]
+mod tests;

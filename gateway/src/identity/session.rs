@@ -56,6 +56,28 @@ pub(crate) struct Claims {
     /// When it ends, ms since 1970.
     #[n(7)]
     pub(crate) expires_ms: u64,
+    /// The id of the user or role: another of the same name has another.
+    #[n(8)]
+    pub(crate) id: String,
+    /// The tags that it was given, keys and values.
+    #[n(9)]
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+impl Claims {
+    /// Whether the token fits the key that a request names, and its time hasn't passed.
+    ///
+    /// # Errors
+    /// `InvalidToken`, `ExpiredToken`.
+    pub(super) fn check(&self, key: &str, now_ms: u64) -> Result<(), S3Error> {
+        if self.key != key {
+            return Err(ErrorCode::InvalidToken.into());
+        }
+        match now_ms < self.expires_ms {
+            true => Ok(()),
+            false => Err(ErrorCode::ExpiredToken.into()),
+        }
+    }
 }
 
 impl fmt::Debug for Claims {
@@ -132,9 +154,15 @@ mod tests {
             policies: vec!["{}".to_owned()],
             issued_ms: 1,
             expires_ms: 2,
+            id: "AIDA".to_owned(),
+            tags: vec![("team".to_owned(), "blue".to_owned())],
         };
         let (ours, others) = (tokens(), tokens());
         let token = ours.seal(&claims);
+        let code = |key: &str, now_ms| claims.check(key, now_ms).map_err(|error| error.code());
+        assert_eq!(code("ASIA", 1), Ok(()));
+        assert_eq!(code("ASIA", 2), Err(ErrorCode::ExpiredToken));
+        assert_eq!(code("ASIB", 1), Err(ErrorCode::InvalidToken));
         assert_eq!(ours.open(&token), Ok(claims));
         for foreign in [others.open(&token), ours.open("AAAA"), ours.open("?")] {
             let error = foreign.expect_err("not of this cluster");

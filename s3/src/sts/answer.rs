@@ -80,7 +80,8 @@ pub enum Output {
 
 impl Output {
     /// The operation that answers so.
-    const fn action(&self) -> Action {
+    #[must_use]
+    pub const fn action(&self) -> Action {
         match self {
             Self::AssumedRole(_) => Action::AssumeRole,
             Self::AssumedRoleWithWebIdentity(..) => Action::AssumeRoleWithWebIdentity,

@@ -17,17 +17,13 @@ const LEAST_BYTES: u64 = 128 << 10;
 
 named! {
     /// What is too small to move.
+    #[derive(Default)]
     TransitionMinimum {
         /// What has less than 128 KiB, whatever the class.
+        #[default]
         AllStorageClasses = "all_storage_classes_128K",
         /// The same, but in archive classes.
         VariesByStorageClass = "varies_by_storage_class",
-    }
-}
-
-impl Default for TransitionMinimum {
-    fn default() -> Self {
-        Self::AllStorageClasses
     }
 }
 
