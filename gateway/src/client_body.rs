@@ -1,6 +1,8 @@
 //! The body of a client's request: counted, watched for silence, and emptied before an error.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,11 +32,13 @@ pub(crate) enum BodyError {
 
 /// A request's body.
 pub(crate) struct ClientBody {
-    incoming: Incoming,
+    /// None: taken.
+    incoming: Option<Incoming>,
     wait: Duration,
     /// Armed only while a frame is awaited, so that a busy body touches no timer.
     silence: Option<Pin<Box<Sleep>>>,
-    received_bytes: u64,
+    /// Shared with the body that this one was taken from.
+    received_bytes: Arc<AtomicU64>,
     was_silent: bool,
     is_begun: bool,
 }
@@ -43,10 +47,10 @@ impl ClientBody {
     /// A body whose sender may be silent for `wait`.
     pub(crate) fn new(incoming: Incoming, wait: Duration) -> Self {
         Self {
-            incoming,
+            incoming: Some(incoming),
             wait,
             silence: None,
-            received_bytes: 0,
+            received_bytes: Arc::default(),
             was_silent: false,
             is_begun: false,
         }
@@ -54,7 +58,21 @@ impl ClientBody {
 
     /// Bytes received so far, framing included.
     pub(crate) fn received_bytes(&self) -> u64 {
-        self.received_bytes
+        self.received_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The body itself, for one who needs to own it. What stays counts what the other receives.
+    pub(crate) fn take(&mut self) -> Self {
+        let taken = Self {
+            incoming: self.incoming.take(),
+            wait: self.wait,
+            silence: None,
+            received_bytes: self.received_bytes.clone(),
+            was_silent: false,
+            is_begun: self.is_begun,
+        };
+        self.is_begun = true;
+        taken
     }
 
     /// Whether it ended because its sender fell silent.
@@ -68,9 +86,9 @@ impl ClientBody {
         if self.was_silent || (expects_continue && !self.is_begun) {
             return;
         }
-        let limit = self.received_bytes + DRAIN_MAX_BYTES;
+        let limit = self.received_bytes() + DRAIN_MAX_BYTES;
         let _ = tokio::time::timeout(DRAIN_WAIT, async {
-            while self.received_bytes < limit {
+            while self.received_bytes() < limit {
                 match self.frame().await {
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => break,
@@ -90,10 +108,14 @@ impl Body for ClientBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.is_begun = true;
-        if let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(cx) {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(next) = Pin::new(incoming).poll_frame(cx) {
             self.silence = None;
             if let Some(Ok(frame)) = &next {
-                self.received_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.received_bytes.fetch_add(length, Ordering::Relaxed);
             }
             return Poll::Ready(next.map(|frame| frame.map_err(BodyError::from)));
         }
@@ -110,10 +132,11 @@ impl Body for ClientBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let none = || SizeHint::with_exact(0);
+        self.incoming.as_ref().map_or_else(none, Body::size_hint)
     }
 }

@@ -1,6 +1,7 @@
 //! Takes in the bytes of an object or part: small ones into the record, others into a blob; digests
 //! beside; and makes sure that what is not committed does not stay.
 
+use std::collections::VecDeque;
 use std::future::Future;
 
 use bytes::{Bytes, BytesMut};
@@ -10,14 +11,17 @@ use riquet_cluster::wire::shard::Owner;
 use riquet_metadata::Error as MetadataError;
 use riquet_metadata::record::{BlobRef, Content, Debt, StorageClass, sealed_length};
 use riquet_s3::body::{DigestSpec, Digests, Payload};
-use riquet_s3::{Checksum, ErrorCode};
+use riquet_s3::{Checksum, Error as S3Error, ErrorCode};
 
 use crate::client_body::ClientBody;
 use crate::data::{
-    BlobWrite, DataPath, DigestTask, ObjectReader, Sealing, Source, StreamKey, seal_whole,
+    BlobWrite, DataPath, DigestTask, ObjectReader, Sealing, Source, StreamKey, Written, seal_whole,
 };
 use crate::error::Error;
 use crate::gateway::Gateway;
+
+/// Bytes of a form's file that are held in memory at a time, and one slice more.
+const FORM_SEGMENT_BYTES: u64 = 8 << 20;
 
 /// Where bytes come from: a client, or another object.
 pub(crate) trait Origin: Send {
@@ -120,7 +124,7 @@ async fn ingest_inline<O: Origin>(
         debts: Vec::new(),
         md5: outcome.md5.expect("it was asked for"),
         checksum: outcome.checksum,
-        pending: Pending { blob: None },
+        pending: Pending::default(),
     })
 }
 
@@ -163,12 +167,13 @@ async fn ingest_blob<O: Origin>(
     };
     let Tee { origin, digests } = tee;
     let (data, blob) = (gateway.data.clone(), written.blob.clone());
+    let uncommitted = Uncommitted {
+        data,
+        blob,
+        request,
+    };
     let pending = Pending {
-        blob: Some(Uncommitted {
-            data,
-            blob,
-            request,
-        }),
+        blobs: vec![uncommitted],
     };
     let outcome = digests.finish(origin.trailer()).await?;
     assert_eq!(
@@ -182,6 +187,141 @@ async fn ingest_blob<O: Origin>(
         checksum: outcome.checksum,
         pending,
     })
+}
+
+/// Takes the file of a form from `origin`: its length is known only at its end. It is stored as blobs
+/// of at most [`FORM_SEGMENT_BYTES`], each held in memory until it is full. Also its length.
+///
+/// # Errors
+/// As [`ingest`]; `EntityTooLarge` beyond `max_bytes`, `NotImplemented` for a file that is to be sealed
+/// and doesn't fit into one blob.
+pub(crate) async fn ingest_form<O: Origin>(
+    gateway: &Gateway,
+    destination: Destination,
+    max_bytes: u64,
+    origin: &mut O,
+    digests: &DigestSpec,
+) -> Result<(Ingested, u64), Error> {
+    let _turn = gateway.admission.upload().await?;
+    let mut tee = Tee {
+        origin,
+        digests: gateway.data.digest(Digests::new(digests)),
+    };
+    let mut pending = Pending::default();
+    let (mut blobs, mut debts) = (Vec::new(), Vec::new());
+    let mut total_bytes = 0;
+    let mut inline = None;
+    loop {
+        let (mut segment, is_last) = Segment::read(&mut tee).await?;
+        let length_bytes = segment.length_bytes;
+        total_bytes += length_bytes;
+        if total_bytes > max_bytes {
+            return Err(ErrorCode::EntityTooLarge.into());
+        }
+        if is_last && total_bytes <= destination.inline_max_bytes {
+            inline = Some(segment.whole());
+            break;
+        }
+        if destination.key.is_some() && !(is_last && blobs.is_empty()) {
+            return Err(S3Error::new(ErrorCode::NotImplemented)
+                .message("Encrypted files of forms are limited to 8 MiB")
+                .into());
+        }
+        if length_bytes > 0 {
+            let key = destination.key.clone();
+            let written = write_segment(gateway, &destination, key, &mut segment).await?;
+            pending.blobs.push(Uncommitted {
+                data: gateway.data.clone(),
+                blob: written.blob.clone(),
+                request: destination.request,
+            });
+            blobs.push(written.blob);
+            debts.extend(written.debts);
+        }
+        if is_last {
+            break;
+        }
+    }
+    let outcome = tee.digests.finish(None).await?;
+    let content = match inline {
+        None => Content::Blobs(blobs),
+        Some(bytes) => Content::Inline(match destination.key {
+            None => bytes,
+            Some(key) => seal_whole(key, bytes),
+        }),
+    };
+    let ingested = Ingested {
+        content,
+        debts,
+        md5: outcome.md5.expect("it was asked for"),
+        checksum: outcome.checksum,
+        pending,
+    };
+    Ok((ingested, total_bytes))
+}
+
+async fn write_segment(
+    gateway: &Gateway,
+    destination: &Destination,
+    key: Option<StreamKey>,
+    segment: &mut Segment,
+) -> Result<Written, Error> {
+    let length_bytes = segment.length_bytes;
+    let write = |length_bytes| BlobWrite {
+        owner: Owner {
+            sealed: key.is_some(),
+            ..destination.owner.clone()
+        },
+        class: destination.class,
+        length_bytes,
+        request: destination.request,
+    };
+    Ok(match key.clone() {
+        None => gateway.data.write(write(length_bytes), segment).await?,
+        Some(key) => {
+            let write = write(sealed_length(length_bytes));
+            let mut sealing = Sealing::new(segment, key, length_bytes);
+            gateway.data.write(write, &mut sealing).await?
+        }
+    })
+}
+
+/// A piece of a form's file, in memory.
+struct Segment {
+    slices: VecDeque<Bytes>,
+    length_bytes: u64,
+}
+
+impl Segment {
+    /// The next piece, and whether the file ends with it.
+    async fn read(source: &mut impl Source<Error = Error>) -> Result<(Self, bool), Error> {
+        let mut segment = Self {
+            slices: VecDeque::new(),
+            length_bytes: 0,
+        };
+        while segment.length_bytes < FORM_SEGMENT_BYTES {
+            let Some(bytes) = source.next().await else {
+                return Ok((segment, true));
+            };
+            let bytes = bytes?;
+            segment.length_bytes += bytes.len() as u64;
+            segment.slices.push_back(bytes);
+        }
+        Ok((segment, false))
+    }
+
+    fn whole(self) -> Bytes {
+        let slices: Vec<Bytes> = self.slices.into();
+        slices.concat().into()
+    }
+}
+
+impl Source for Segment {
+    type Error = Error;
+
+    async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        self.slices.pop_front().map(Ok)
+    }
 }
 
 /// Passes slices on, and to the digests.
@@ -202,9 +342,10 @@ impl<O: Origin> Source for Tee<'_, O> {
     }
 }
 
-/// A blob that waits for the commit that names it. Dropped before that, it's removed.
+/// Blobs that wait for the commit that names them. Dropped before that, they're removed.
+#[derive(Default)]
 pub(crate) struct Pending {
-    blob: Option<Uncommitted>,
+    blobs: Vec<Uncommitted>,
 }
 
 struct Uncommitted {
@@ -220,8 +361,8 @@ impl Uncommitted {
 }
 
 impl Pending {
-    /// Runs the commit that names the blob. Once it is begun, only its own answer tells whether
-    /// the blob may go: dropped half way, the nodes find out by themselves.
+    /// Runs the commit that names the blobs. Once it is begun, only its own answer tells whether
+    /// they may go: dropped half way, the nodes find out by themselves.
     ///
     /// # Errors
     /// The commit's.
@@ -229,14 +370,12 @@ impl Pending {
         mut self,
         commit: impl Future<Output = Result<T, MetadataError>>,
     ) -> Result<T, Error> {
-        let blob = self.blob.take();
+        let blobs = std::mem::take(&mut self.blobs);
         die_at("gateway::put::durable");
         let result = commit.await;
         die_at("gateway::put::committed");
-        if let (Err(error), Some(blob)) = (&result, blob)
-            && is_decided(error)
-        {
-            blob.discard();
+        if result.as_ref().is_err_and(is_decided) {
+            blobs.into_iter().for_each(Uncommitted::discard);
         }
         Ok(result?)
     }
@@ -244,10 +383,8 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        // Sound: a commit that had begun would have taken the blob.
-        if let Some(blob) = self.blob.take() {
-            blob.discard();
-        }
+        // Sound: a commit that had begun would have taken the blobs.
+        self.blobs.drain(..).for_each(Uncommitted::discard);
     }
 }
 

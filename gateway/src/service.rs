@@ -14,8 +14,10 @@ use riquet_metadata::record::Bucket;
 use riquet_s3::auth::{self, Verified};
 use riquet_s3::aws_query::addressed;
 use riquet_s3::body::{PayloadSpec, Purpose, read_document};
+use riquet_s3::name::BucketName;
 use riquet_s3::operation::{BodyKind, OperationName, Query, Route, Scope};
 use riquet_s3::policy;
+use riquet_s3::post::{LengthRange, PostAuthentication, PostForm, PostObjectInput};
 use riquet_s3::request::{Operation, VersionId};
 use riquet_s3::response;
 use riquet_s3::response::error::{ErrorContext, render};
@@ -167,6 +169,9 @@ impl Exchange<'_> {
         }
         let route = self.gateway.router.route(self.head)?;
         self.operation = Some(route.operation.name);
+        if route.operation.name == OperationName::PostObject {
+            return self.post(route, body.take()).await;
+        }
         let (caller, verified) = self.authenticate().await?;
         self.caller = Some(caller.clone());
         let known = self.bucket(&route, &caller).await?;
@@ -209,6 +214,64 @@ impl Exchange<'_> {
                 self.handle(context, operation, asked).await
             }
         }
+    }
+
+    /// Answers an upload from a form. Who signed is in the form, and what they allow.
+    async fn post(
+        &mut self,
+        route: Route,
+        body: ClientBody,
+    ) -> Result<Response<AnswerBody>, Error> {
+        let bucket = route.bucket.clone().expect("a form is sent to a bucket");
+        let form = PostForm::read(&self.head.headers, body).await?;
+        let (caller, range) = self.signer_of_form(&form, &bucket).await?;
+        self.caller = Some(caller.clone());
+        let known = self.bucket(&route, &caller).await?;
+        self.bucket = known.as_ref().map(|known| known.bucket.clone());
+        let mut conditions = self.conditions(&route.query, &caller, known.as_ref());
+        let asked = Asked {
+            key: Some(form.key.as_str().to_owned()),
+            ..Asked::of(&route)?
+        };
+        let verdict = self
+            .decide(&asked, &caller, known.as_ref(), &mut conditions)
+            .await?;
+        let input = PostObjectInput::parse(&form.fields, bucket, form.key)?;
+        let host = self.host();
+        let bucket_url = format!("http://{host}{}", self.head.uri.path());
+        let context = Context {
+            gateway: self.gateway.clone(),
+            caller,
+            request: self.request_id,
+            known,
+            verdict,
+            conditions,
+            host,
+            peer: peer(self.head),
+        };
+        let file = form.file.within(range);
+        Box::pin(handlers::post_object(&context, input, file, bucket_url)).await
+    }
+
+    /// Who signed a form's policy, and the lengths that it allows. A form without a signature is
+    /// from nobody.
+    async fn signer_of_form(
+        &self,
+        form: &PostForm,
+        bucket: &BucketName,
+    ) -> Result<(Arc<Caller>, LengthRange), Error> {
+        let claim = match PostAuthentication::parse(&form.fields)? {
+            PostAuthentication::Anonymous => {
+                return Ok((Arc::new(Caller::anonymous()), LengthRange::ANY));
+            }
+            PostAuthentication::Signed(claim) => claim,
+        };
+        let directory = &self.gateway.directory;
+        let signed_in = directory.sign_in(claim.access_key_id(), claim.session_token());
+        let signed_in = signed_in.await?;
+        let policy = claim.verify(&signed_in.secret, &self.gateway.settings.region)?;
+        let range = policy.check(&form.fields, bucket, Timestamp::now())?;
+        Ok((signed_in.caller, range))
     }
 
     /// Who signed, and how the signature covers the body.

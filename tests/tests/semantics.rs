@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             "test_conditions",
             "test_multipart",
             "test_access",
+            "test_post",
             "test_tagging",
             "test_object_lock",
             "test_attributes",

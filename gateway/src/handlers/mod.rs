@@ -18,6 +18,7 @@ mod multipart_complete;
 mod multipart_list;
 mod notification;
 mod policy;
+mod post;
 mod put;
 mod settings;
 mod tagging;
@@ -50,6 +51,8 @@ use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
 use crate::notify::{self, Possible};
+
+pub(crate) use post::post_object;
 
 /// Largest object or part that comes in one request, bytes; S3's own limit.
 const UPLOAD_MAX_BYTES: u64 = 5 << 30;

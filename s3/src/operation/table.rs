@@ -185,7 +185,7 @@ operations! {
     ListObjects GET Bucket [] [] "s3:ListBucket" Implemented;
     ListObjectsV2 GET Bucket ["list-type=2"] [] "s3:ListBucket" Implemented;
     ListParts GET Object ["uploadId"] [] "s3:ListMultipartUploadParts" Implemented;
-    PostObject POST Bucket [] [] "s3:PutObject" NotImplemented;
+    PostObject POST Bucket [] [] "s3:PutObject" Implemented;
     PutBucketAbac PUT Bucket ["abac"] [] "s3:PutBucketAbac" NotImplemented;
     PutBucketAccelerateConfiguration PUT Bucket ["accelerate"] [] "s3:PutAccelerateConfiguration" Implemented;
     PutBucketAcl PUT Bucket ["acl"] [] "s3:PutBucketAcl" Implemented;

@@ -322,7 +322,11 @@ mod tests {
 
     #[test]
     fn every_implemented_row_has_an_input_and_every_other_is_not_implemented() {
-        for row in TABLE.iter().filter(|row| row.is_routed()) {
+        // A form is read by `crate::post`.
+        let rows = TABLE
+            .iter()
+            .filter(|row| row.name != OperationName::PostObject);
+        for row in rows.filter(|row| row.is_routed()) {
             let path = match row.scope {
                 Scope::Service => "/",
                 Scope::Bucket => "/abc",
