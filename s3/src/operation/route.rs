@@ -167,6 +167,7 @@ impl Route {
             OperationName::DeleteObjects => document(DELETE_OBJECTS_BYTES_MAX),
             OperationName::PutBucketAcl
             | OperationName::PutBucketCors
+            | OperationName::PutBucketEncryption
             | OperationName::PutBucketPolicy
             | OperationName::PutBucketAccelerateConfiguration
             | OperationName::PutBucketLogging

@@ -404,6 +404,25 @@ mod tests {
     }
 
     #[test]
+    fn every_document_is_collected() {
+        for row in TABLE.iter().filter(|row| row.is_routed()) {
+            let route = Route {
+                operation: row,
+                bucket: None,
+                key: None,
+                query: crate::operation::Query::default(),
+            };
+            if !row.name.smallest_document().is_empty() {
+                assert!(
+                    matches!(route.body_kind(), BodyKind::Xml { .. }),
+                    "{}",
+                    row.name
+                );
+            }
+        }
+    }
+
+    #[test]
     fn only_documents_are_collected() {
         let kind = |method: Method, target: &str| {
             let head = HttpRequest::builder()
