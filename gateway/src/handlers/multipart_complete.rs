@@ -11,7 +11,7 @@ use riquet_metadata::Error as MetadataError;
 use riquet_metadata::command::{CompletePart, CompleteUpload};
 use riquet_metadata::limits::{PART_MIN_BYTES, PARTS};
 use riquet_metadata::query::PartPage;
-use riquet_metadata::record::{ChecksumRule, ETag, Part, Upload};
+use riquet_metadata::record::{ChecksumRule, ETag, Part};
 use riquet_s3::request::{CompleteMultipartUploadInput, CompletedPart};
 use riquet_s3::response::CompleteMultipartUploadOutput;
 use riquet_s3::{Checksum, ChecksumAlgorithm, ChecksumType, Error as S3Error, ErrorCode};
@@ -37,7 +37,7 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
         .await
     {
         Ok(page) => {
-            check_key(cx, input, &page.upload).await?;
+            check_key(cx, input, &page).await?;
             let record = page.upload.encryption.as_ref();
             let shown = encryption::shown(record, input.customer_key.as_ref());
             (check(input, &page)?, shown)
@@ -86,18 +86,27 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
     ))
 }
 
-/// A customer's key is needed as at AWS: where the upload was begun with a checksum. One that is given
-/// must be right.
+/// Asks for the key of a customer who began the upload with one, where it is needed. One that is given
+/// must be right in any case.
 async fn check_key(
     cx: &Context,
     input: &CompleteMultipartUploadInput,
-    upload: &Upload,
+    page: &PartPage,
 ) -> Result<(), Error> {
-    if input.customer_key.is_none() && upload.checksum.is_none() {
+    if input.customer_key.is_none() && !needs_key(page) {
         return Ok(());
     }
     let customer_key = input.customer_key.as_ref();
-    encryption::check_upload(cx, input.key.as_str(), upload, customer_key).await
+    encryption::check_upload(cx, input.key.as_str(), &page.upload, customer_key).await
+}
+
+/// As at AWS, a completion needs the key where the client chose a checksum, for the upload or a part.
+fn needs_key(page: &PartPage) -> bool {
+    let is_chosen = |part: &Part| {
+        let default = convert::stored_algorithm(ChecksumAlgorithm::Crc64Nvme);
+        part.checksums.iter().any(|sum| sum.algorithm != default)
+    };
+    page.upload.checksum.is_some() || page.parts.iter().any(is_chosen)
 }
 
 /// Where the object can be read from now on.
@@ -252,7 +261,7 @@ fn check_declared(declared: &Checksum, computed: Option<&Checksum>) -> Result<()
 #[cfg(test)]
 mod tests {
     use riquet_metadata::id::UploadId;
-    use riquet_metadata::record::{Content, StorageClass};
+    use riquet_metadata::record::{Content, StorageClass, Upload};
     use riquet_s3::body::checksum::ChecksumHasher;
     use riquet_s3::conditions::WriteCondition;
     use riquet_s3::name::{BucketName, ObjectKey};
@@ -409,6 +418,16 @@ mod tests {
             part.checksum = Some(hash(ChecksumAlgorithm::Crc32, b"other"));
         };
         assert_eq!(invalid(other), Err(ErrorCode::InvalidPart));
+    }
+
+    #[test]
+    fn a_checksum_of_the_clients_choice_needs_its_key() {
+        let parts = |algorithm| vec![part(1, SMALL, algorithm)];
+        let crc64 = ChecksumAlgorithm::Crc64Nvme;
+        let rule = Some((crc64, ChecksumType::FullObject));
+        assert!(!needs_key(&page(None, parts(crc64))), "the default");
+        assert!(needs_key(&page(rule, parts(crc64))));
+        assert!(needs_key(&page(None, parts(ChecksumAlgorithm::Crc32))));
     }
 
     #[test]
