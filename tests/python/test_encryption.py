@@ -211,6 +211,12 @@ def test_another_customer_key_opens_nothing(t):
             t.s3.head_object(Bucket=bucket, Key="k", **arguments)
     with refused("InvalidRequest", 400):
         t.get(bucket, "plain", **customer("k"))
+    attributes = {"Bucket": bucket, "Key": "k", "ObjectAttributes": ["ObjectSize"]}
+    with refused("InvalidRequest", 400):
+        t.s3.get_object_attributes(**attributes)
+    key = customer("k") | {"SSECustomerKeyMD5": md5_of("k")}
+    key["SSECustomerKey"] = base64.b64encode(key["SSECustomerKey"]).decode()
+    assert t.s3.get_object_attributes(**attributes, **key)["ObjectSize"] == len(b"body")
     with refused("InvalidArgument", 400):
         # Given an MD5, boto3 leaves both as they are.
         arguments = customer("k") | {"SSECustomerKeyMD5": md5_of("w")}

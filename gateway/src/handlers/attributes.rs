@@ -4,8 +4,9 @@ use riquet_metadata::record::{Content, ObjectVersion, Part};
 use riquet_s3::request::GetObjectAttributesInput;
 use riquet_s3::response::{GetObjectAttributesOutput, ObjectPart, PartsPage};
 
-use super::{Answer, Context, get, whole};
+use super::{Answer, Context, encryption, get, whole};
 use crate::convert;
+use crate::encryption::ObjectName;
 
 pub(super) async fn get_object_attributes(
     cx: &Context,
@@ -13,6 +14,11 @@ pub(super) async fn get_object_attributes(
 ) -> Answer {
     let version = input.version_id.as_ref();
     let object = get::find(cx, cx.bucket(), input.key.as_str(), version).await?;
+    let name = ObjectName {
+        bucket: &cx.bucket().name,
+        key: input.key.as_str(),
+    };
+    encryption::check_object(cx, name, &object, input.customer_key.as_ref()).await?;
     let wanted = input.wanted;
     let output = GetObjectAttributesOutput {
         last_modified: convert::moment(object.head.modified_ms),

@@ -1,6 +1,7 @@
 //! Input of GetObjectAttributes: which attributes, and which of the parts.
 
 use super::Target;
+use super::encryption::{CustomerKey, CustomerKeyOf, refuse_on_read};
 use super::fields::Fields;
 use super::multipart::PARTS_PER_PAGE_MAX;
 use super::object::VersionId;
@@ -25,6 +26,8 @@ pub struct GetObjectAttributesInput {
     pub part_number_marker: u32,
     /// The most parts to answer, 0 to [`PARTS_PER_PAGE_MAX`].
     pub max_parts: u32,
+    /// The key that a customer encrypted the object with.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// Which attributes of an object are asked for; at least one.
@@ -44,6 +47,7 @@ pub struct WantedAttributes {
 
 impl GetObjectAttributesInput {
     pub(crate) fn parse(target: Target, fields: Fields<'_>) -> Result<Self> {
+        refuse_on_read(fields)?;
         Ok(Self {
             bucket: target.bucket,
             key: target.key,
@@ -55,6 +59,7 @@ impl GetObjectAttributesInput {
             max_parts: fields
                 .header_count("x-amz-max-parts")?
                 .map_or(PARTS_PER_PAGE_MAX, |max| max.min(PARTS_PER_PAGE_MAX)),
+            customer_key: CustomerKey::parse(fields, CustomerKeyOf::Object)?,
         })
     }
 }
