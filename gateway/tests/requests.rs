@@ -212,7 +212,7 @@ async fn who_asks_wrongly_is_told_so() {
     );
     assert_eq!(store.get("/bucket/key").await.element("Code"), "NoSuchKey");
     assert_eq!(
-        store.get("/bucket?replication").await.element("Code"),
+        store.get("/bucket/key?torrent").await.element("Code"),
         "NotImplemented"
     );
     assert_eq!(

@@ -13,23 +13,34 @@ pub(super) struct Credential {
 
 impl Credential {
     /// Reads `AKID/20130524/us-east-1/s3/aws4_request`. The region is compared later, when the
-    /// caller has said which one this is.
+    /// caller has said which one this is; clients that were given none leave it empty.
     pub(super) fn parse(
         text: &str,
         timestamp: &str,
         place: Place,
         expected: Service,
     ) -> Result<Self, Error> {
-        let mut fields = text.rsplitn(5, '/');
-        let mut next = || fields.next().filter(|field| !field.is_empty());
-        let (Some(terminal), Some(service), Some(region), Some(date), Some(access_key_id)) =
-            (next(), next(), next(), next(), next())
-        else {
-            return Err(place.malformed_credential(
+        let malformed = || {
+            place.malformed_credential(
                 "the Credential is mal-formed; expecting \
                  \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
-            ));
+            )
         };
+        let mut fields = text.rsplitn(5, '/');
+        let fields: [Option<&str>; 5] = std::array::from_fn(|_| fields.next());
+        let [
+            Some(terminal),
+            Some(service),
+            Some(region),
+            Some(date),
+            Some(access_key_id),
+        ] = fields
+        else {
+            return Err(malformed());
+        };
+        if [terminal, service, date, access_key_id].contains(&"") {
+            return Err(malformed());
+        }
         if terminal != "aws4_request" {
             return Err(place.malformed_credential(&format!(
                 "incorrect terminal \"{terminal}\". This endpoint uses \"aws4_request\"."
