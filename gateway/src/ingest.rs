@@ -197,7 +197,7 @@ async fn ingest_blob<O: Origin>(
 /// and doesn't fit into one blob.
 pub(crate) async fn ingest_form<O: Origin>(
     gateway: &Gateway,
-    destination: Destination,
+    mut destination: Destination,
     max_bytes: u64,
     origin: &mut O,
     digests: &DigestSpec,
@@ -207,6 +207,7 @@ pub(crate) async fn ingest_form<O: Origin>(
         origin,
         digests: gateway.data.digest(Digests::new(digests)),
     };
+    let mut key = destination.key.take();
     let mut pending = Pending::default();
     let (mut blobs, mut debts) = (Vec::new(), Vec::new());
     let mut total_bytes = 0;
@@ -222,14 +223,13 @@ pub(crate) async fn ingest_form<O: Origin>(
             inline = Some(segment.whole());
             break;
         }
-        if destination.key.is_some() && !(is_last && blobs.is_empty()) {
+        if key.is_some() && !is_last {
             return Err(S3Error::new(ErrorCode::NotImplemented)
                 .message("Encrypted files of forms are limited to 8 MiB")
                 .into());
         }
         if length_bytes > 0 {
-            let key = destination.key.clone();
-            let written = write_segment(gateway, &destination, key, &mut segment).await?;
+            let written = write_segment(gateway, &destination, key.take(), &mut segment).await?;
             pending.blobs.push(Uncommitted {
                 data: gateway.data.clone(),
                 blob: written.blob.clone(),
@@ -245,7 +245,7 @@ pub(crate) async fn ingest_form<O: Origin>(
     let outcome = tee.digests.finish(None).await?;
     let content = match inline {
         None => Content::Blobs(blobs),
-        Some(bytes) => Content::Inline(match destination.key {
+        Some(bytes) => Content::Inline(match key {
             None => bytes,
             Some(key) => seal_whole(key, bytes),
         }),
@@ -267,16 +267,17 @@ async fn write_segment(
     segment: &mut Segment,
 ) -> Result<Written, Error> {
     let length_bytes = segment.length_bytes;
+    let sealed = key.is_some();
     let write = |length_bytes| BlobWrite {
         owner: Owner {
-            sealed: key.is_some(),
+            sealed,
             ..destination.owner.clone()
         },
         class: destination.class,
         length_bytes,
         request: destination.request,
     };
-    Ok(match key.clone() {
+    Ok(match key {
         None => gateway.data.write(write(length_bytes), segment).await?,
         Some(key) => {
             let write = write(sealed_length(length_bytes));

@@ -332,8 +332,8 @@ mod tests {
             name(Method::GET, "/b-1/k?x-id=GetObject&X-Amz-Expires=5"),
             Op::GetObject
         );
-        let acl = route(Method::PUT, "/b-1/k?acl=").unwrap();
-        assert_eq!(acl.operation.status, Status::NotImplemented);
+        let torrent = route(Method::GET, "/b-1/k?torrent=").unwrap();
+        assert_eq!(torrent.operation.status, Status::NotImplemented);
     }
 
     #[test]

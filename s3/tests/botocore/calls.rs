@@ -20,10 +20,11 @@ const IAM: &str = "iam/2010-05-08";
 const STS: &str = "sts/2011-06-15";
 
 /// What no operation honours, and each therefore refuses.
-const NOT_HONOURED: [&str; 6] = [
+const NOT_HONOURED: [&str; 7] = [
     "PermissionsBoundary",
     "ProvidedContexts",
     "ProviderId",
+    "MinimumSessionTokenSize",
     "SerialNumber",
     "SourceIdentity",
     "TokenCode",
