@@ -65,7 +65,8 @@ def test_what_the_policy_does_not_allow_changes_nothing(t):
     form["fields"]["key"] = "other"
     assert post(form, b"xxx").status == 403
     broken = t.s3.generate_presigned_post(bucket, "k")
-    broken["fields"]["x-amz-signature"] = "0" * 64
+    name = "x-amz-signature" if "x-amz-signature" in broken["fields"] else "signature"
+    broken["fields"][name] = "0" * 64
     assert post(broken, b"xxx").status == 403
     expired = t.s3.generate_presigned_post(bucket, "k", ExpiresIn=-10)
     assert post(expired, b"xxx").status == 403

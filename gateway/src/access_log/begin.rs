@@ -57,7 +57,7 @@ pub(crate) async fn begin(
         source,
         target,
         peer: peer(head),
-        requester: seen.caller.and_then(|caller| caller.arn()),
+        requester: seen.caller.and_then(|caller| requester(&caller)),
         request_id: request_id.to_owned(),
         host_id: gateway.host_id.clone(),
         operation: match seen.kind {
@@ -82,6 +82,14 @@ pub(crate) async fn begin(
         turn_around: seen.began.elapsed(),
     };
     Some(AccessRecord::new(asked, head, gateway.access_log.sender()))
+}
+
+/// Who asks, as AWS's logs name them: an owner by its canonical id, somebody of a tenant by an ARN.
+fn requester(caller: &Caller) -> Option<String> {
+    match caller.is_master() {
+        true => Some(caller.canonical_id().to_owned()),
+        false => caller.arn(),
+    }
 }
 
 /// The bucket of a web site, for its log.
