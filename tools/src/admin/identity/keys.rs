@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use jiff::{Span, SpanRelativeTo};
 use riquet_cluster::clock::now_ms;
 use riquet_cluster::keyring::KeyRing;
 use riquet_metadata::Client;
@@ -13,7 +14,6 @@ use riquet_metadata::record::{
 use serde::Serialize;
 
 use super::{RingArgs, TRIES, TenantArgs, all, check, create, find_user, missing, remove};
-use crate::bench::options::parse_duration;
 use crate::dev::credentials::{Credentials, KEY_ID_CHARACTERS, random_text};
 use crate::error::Error;
 use crate::output;
@@ -40,7 +40,7 @@ enum KeyCommand {
         #[arg(long)]
         user: Option<String>,
         /// Let it expire after so long
-        #[arg(long, value_parser = parse_duration)]
+        #[arg(long, value_name = "90d", value_parser = parse_lifetime)]
         expires_in: Option<Duration>,
         #[command(flatten)]
         ring: RingArgs,
@@ -50,7 +50,7 @@ enum KeyCommand {
         /// The key that goes
         id: String,
         /// How long it goes on working
-        #[arg(long, value_parser = parse_duration, default_value = "24h")]
+        #[arg(long, value_parser = parse_lifetime, default_value = "24h")]
         grace: Duration,
         #[command(flatten)]
         ring: RingArgs,
@@ -149,6 +149,20 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Reads `90d`, `12h`, `2w 3d` and the like; a day has 24 hours.
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let span: Span = text
+        .parse()
+        .map_err(|error: jiff::Error| error.to_string())?;
+    let lifetime = span.to_duration(SpanRelativeTo::days_are_24_hours());
+    let lifetime = lifetime.map_err(|error| error.to_string())?;
+    let lifetime = Duration::try_from(lifetime).unwrap_or_default();
+    match lifetime.is_zero() {
+        true => Err("not in the future".to_owned()),
+        false => Ok(lifetime),
+    }
 }
 
 fn from_now_ms(after: Duration) -> u64 {
@@ -295,4 +309,19 @@ pub(super) fn table(rows: &[KeyRow]) -> String {
         .collect();
     let titles = ["access key", "user", "state", "made", "expires"];
     output::table(&titles, &rows, 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_days_and_less() {
+        let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
+        assert_eq!(parse_lifetime("90d"), hours(90 * 24));
+        assert_eq!(parse_lifetime("1d 12h"), hours(36));
+        for bad in ["", "90", "-1d", "0s", "soon"] {
+            assert!(parse_lifetime(bad).is_err(), "{bad}");
+        }
+    }
 }
