@@ -59,7 +59,9 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Debt => keys::parse_debt(key).is_some(),
         Family::Removal => keys::parse_removal(key).is_some(),
         Family::Bucket | Family::OwnedBucket => key.len() > 1,
-        Family::Identity | Family::IdentityAlias => key.len() > 2,
+        Family::Identity => key.len() > 2,
+        // The default tenant's name is empty.
+        Family::IdentityAlias => key.len() >= 2,
         Family::Event => keys::parse_event(key).is_some(),
         Family::EventQueue => keys::parse_event_queue(key).is_some(),
         Family::Document => key.len() == 10,

@@ -1,5 +1,6 @@
 //! The loss of a gateway, or of a site, between a change and the word of it: it is told nevertheless.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -59,6 +60,20 @@ impl Webhook {
                 return Ok(body["Records"][0].clone());
             }
         }
+    }
+
+    /// Waits until all these keys were told of: there is an order for each key, and none between them.
+    fn all(&self, mut keys: BTreeSet<String>) -> Result<(), Failed> {
+        let end = Instant::now() + PATIENCE;
+        while !keys.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            let body = self.bodies.recv_timeout(left);
+            let body = body.map_err(|_| format!("nobody told of {keys:?}"))?;
+            if let Some(key) = body["Records"][0]["s3"]["object"]["key"].as_str() {
+                keys.remove(key);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -132,9 +147,7 @@ fn site_is_lost(cluster: &Cluster) -> Result<(), Failed> {
     }
     cluster.kill_site(Site::Toulouse)?;
     let webhook = Webhook::listen(cluster.webhook_port())?;
-    for number in 0..20 {
-        webhook.event(&format!("k{number}"))?;
-    }
+    webhook.all((0..20).map(|number| format!("k{number}")).collect())?;
     // What comes after is told as well.
     put(&montpellier, "later")?;
     webhook.event("later")?;
