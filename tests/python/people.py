@@ -15,12 +15,10 @@ BELIEVED_S = 1.0
 PATH = "/test/"
 
 
-def connect(service, url, key, secret, token=None):
+def connect(service, url, key, secret, token=None, **settings):
     """A client of a gateway with these credentials."""
-    settings = {}
     if service == "s3":
-        # Presigned URLs too: those of version 2 take no temporary credentials here.
-        settings = {"s3": {"addressing_style": "path"}, "signature_version": "s3v4"}
+        settings = {"s3": {"addressing_style": "path"}} | settings
     return boto3.client(
         service,
         endpoint_url=url,

@@ -46,15 +46,19 @@ def test_a_users_session_may_what_the_user_may_but_not_iam(t):
     s3 = session(credentials, t.other_url)
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert t.get(bucket, "k") == b"x"
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
-    with urllib.request.urlopen(url) as answer:
-        assert answer.read() == b"x"
+    for version in ["s3", "s3v4"]:
+        key, secret = credentials["AccessKeyId"], credentials["SecretAccessKey"]
+        token = credentials["SessionToken"]
+        s3 = connect("s3", t.url, key, secret, token, signature_version=version)
+        assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == 1
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == b"x"
     with refused("InvalidClientTokenId", 403):
         session(credentials, t.url, "iam").get_user()
     with refused("AccessDenied", 403):
         session(credentials, t.url, "sts").get_session_token()
     # The token is part of the credentials, and no other fits them.
-    key, secret = credentials["AccessKeyId"], credentials["SecretAccessKey"]
     assert code_of(connect("s3", t.url, key, secret).list_buckets) == "InvalidAccessKeyId"
     other = sts.get_session_token()["Credentials"]["SessionToken"]
     assert code_of(connect("s3", t.url, key, secret, other).list_buckets) == "InvalidToken"

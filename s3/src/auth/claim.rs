@@ -12,9 +12,9 @@ use super::canonical::query_parameters;
 use super::credential::Credential;
 use super::expected::Expected;
 use super::payload_kind::{self, PayloadKind};
-use super::presigned_v2::PresignedV2;
 use super::service::Service;
 use super::timestamp;
+use super::version_two::ClaimV2;
 use crate::error::{Error, ErrorCode};
 
 /// The one algorithm spoken here.
@@ -37,8 +37,8 @@ pub enum Authentication {
         /// How long after its time the URL is good for.
         expires: Duration,
     },
-    /// By the query of a presigned URL, in version 2.
-    PresignedV2(PresignedV2),
+    /// In version 2, by either.
+    VersionTwo(ClaimV2),
 }
 
 impl Authentication {
@@ -46,7 +46,7 @@ impl Authentication {
     #[must_use]
     pub fn access_key_id(&self) -> Option<&str> {
         match self {
-            Self::PresignedV2(claim) => Some(&claim.access_key_id),
+            Self::VersionTwo(claim) => Some(&claim.access_key_id),
             _ => self.claim().map(|claim| claim.access_key_id.as_str()),
         }
     }
@@ -54,7 +54,7 @@ impl Authentication {
     /// Tells which bucket the host name carries, if one: version 2 signs it with the path.
     #[must_use]
     pub fn at_host_bucket(mut self, bucket: Option<String>) -> Self {
-        if let Self::PresignedV2(claim) = &mut self {
+        if let Self::VersionTwo(claim) = &mut self {
             claim.set_host_bucket(bucket);
         }
         self
@@ -64,13 +64,16 @@ impl Authentication {
     /// here knows which tokens are good.
     #[must_use]
     pub fn session_token(&self) -> Option<&str> {
-        self.claim()
-            .and_then(|claim| claim.session_token.as_deref())
+        let token = match self {
+            Self::VersionTwo(claim) => claim.session_token.as_ref(),
+            _ => self.claim().and_then(|claim| claim.session_token.as_ref()),
+        };
+        token.map(String::as_str)
     }
 
     pub(super) fn claim(&self) -> Option<&Claim> {
         match self {
-            Self::Anonymous | Self::PresignedV2(_) => None,
+            Self::Anonymous | Self::VersionTwo(_) => None,
             Self::Header(claim) | Self::Presigned { claim, .. } => Some(claim),
         }
     }
@@ -132,7 +135,7 @@ fn malformed_query(message: impl Into<std::borrow::Cow<'static, str>>) -> Error 
 ///
 /// # Errors
 /// `AuthorizationHeaderMalformed`, `AuthorizationQueryParametersError`, `AccessDenied` (no date),
-/// `InvalidRequest` (another version of the signature, no `x-amz-content-sha256`) or
+/// `InvalidRequest` (an unknown version of the signature, no `x-amz-content-sha256`) or
 /// `InvalidArgument` (another kind of authorization, two of them, a wrong
 /// `x-amz-content-sha256`).
 pub fn parse(head: &Parts) -> Result<Authentication, Error> {
@@ -143,7 +146,7 @@ pub fn parse(head: &Parts) -> Result<Authentication, Error> {
 /// a header, so the body must be here first.
 ///
 /// # Errors
-/// As [`parse`]; `InvalidRequest` for a URL presigned in version 2.
+/// As [`parse`]; `InvalidRequest` for version 2.
 pub fn parse_call(head: &Parts, service: Service, body: &[u8]) -> Result<Authentication, Error> {
     let body_sha256 = Sha256::digest(body).into();
     parse_for(
@@ -164,14 +167,16 @@ fn parse_for(head: &Parts, expected: Expected) -> Result<Authentication, Error> 
         (None, QueryVersion::V2) if expected.service() != Service::S3 => {
             Err(unsupported_mechanism())
         }
-        (None, QueryVersion::V2) => {
-            PresignedV2::parse(head.uri.query().unwrap_or("")).map(Authentication::PresignedV2)
-        }
+        (None, QueryVersion::V2) => ClaimV2::parse_query(head).map(Authentication::VersionTwo),
         (Some(value), QueryVersion::Unsigned) if headers.next().is_none() => {
             let value = value
                 .to_str()
                 .map_err(|_| malformed_header("it holds characters beyond visible ASCII."))?;
-            parse_header(value, &head.headers, expected).map(Authentication::Header)
+            let is_version_2 = value.starts_with("AWS ") && expected.service() == Service::S3;
+            match is_version_2 {
+                true => ClaimV2::parse_header(value, head).map(Authentication::VersionTwo),
+                false => parse_header(value, &head.headers, expected).map(Authentication::Header),
+            }
         }
         (Some(value), _) => Err(Error::invalid_argument(
             "Authorization",

@@ -16,15 +16,15 @@ pub(crate) mod claim;
 mod credential;
 mod expected;
 mod payload_kind;
-mod presigned_v2;
 mod service;
 pub(crate) mod signing;
 pub(crate) mod timestamp;
 pub(crate) mod verify;
+mod version_two;
 
 pub use claim::{Authentication, Claim, parse, parse_call};
 pub use payload_kind::PayloadKind;
-pub use presigned_v2::PresignedV2;
 pub use service::Service;
 pub use signing::{ChunkSigner, SigningKey};
 pub use verify::Verified;
+pub use version_two::ClaimV2;

@@ -10,7 +10,7 @@ use super::canonical::canonical_request;
 use super::claim::{ALGORITHM, Authentication, Claim};
 use super::payload_kind::{HEADER as PAYLOAD_HEADER, PayloadKind};
 use super::signing::{ChunkSigner, SigningKey, signatures_match};
-use super::timestamp::format_extended;
+use super::timestamp::{format_basic, format_extended};
 use crate::error::{Error, ErrorCode};
 
 /// How far a client's clock may be from ours, as at AWS.
@@ -31,20 +31,11 @@ impl Verified {
     /// # Errors
     /// `InvalidArgument`; `AccessDenied` for a stream whose chunks are said to be signed.
     pub fn unsigned(headers: &HeaderMap) -> Result<Self, Error> {
-        let payload = match headers.get(PAYLOAD_HEADER) {
-            None => PayloadKind::Unsigned,
-            Some(value) => PayloadKind::parse(value.to_str().unwrap_or_default())?,
-        };
-        match payload {
-            PayloadKind::StreamingSigned | PayloadKind::StreamingSignedTrailer => {
-                Err(ErrorCode::AccessDenied.into())
-            }
-            payload => Ok(Self {
-                payload,
-                signer: None,
-                access_key_id: String::new(),
-            }),
-        }
+        Ok(Self {
+            payload: payload_of_head(headers)?,
+            signer: None,
+            access_key_id: String::new(),
+        })
     }
 
     /// How the body is framed and protected.
@@ -86,10 +77,9 @@ impl Authentication {
         region: &str,
         now: SystemTime,
     ) -> Result<Verified, Error> {
-        if let Self::PresignedV2(claim) = self {
-            claim.verify(head, secret, now)?;
+        if let Self::VersionTwo(claim) = self {
             return Ok(Verified {
-                payload: PayloadKind::Unsigned,
+                payload: claim.verify(head, secret, now)?,
                 signer: None,
                 access_key_id: claim.access_key_id.clone(),
             });
@@ -111,19 +101,33 @@ impl Authentication {
         }
         match self {
             Self::Presigned { expires, .. } => check_life(claim, *expires, now)?,
-            _ => check_skew(claim, now)?,
+            _ => check_skew(claim.time, now)?,
         }
         check_signed_headers(claim, head)?;
         check_signature(claim, head, secret)
     }
 }
 
-fn check_skew(claim: &Claim, now: SystemTime) -> Result<(), Error> {
-    if distance(claim.time, now) <= MAX_SKEW {
+/// How a body comes whose signature, if there is one, does not cover it.
+pub(super) fn payload_of_head(headers: &HeaderMap) -> Result<PayloadKind, Error> {
+    let payload = match headers.get(PAYLOAD_HEADER) {
+        None => PayloadKind::Unsigned,
+        Some(value) => PayloadKind::parse(value.to_str().unwrap_or_default())?,
+    };
+    match payload {
+        PayloadKind::StreamingSigned | PayloadKind::StreamingSignedTrailer => {
+            Err(ErrorCode::AccessDenied.into())
+        }
+        payload => Ok(payload),
+    }
+}
+
+pub(super) fn check_skew(time: SystemTime, now: SystemTime) -> Result<(), Error> {
+    if distance(time, now) <= MAX_SKEW {
         return Ok(());
     }
     Err(Error::new(ErrorCode::RequestTimeTooSkewed)
-        .field("RequestTime", claim.timestamp.as_str())
+        .field("RequestTime", format_basic(time))
         .field("ServerTime", format_extended(now))
         .field(
             "MaxAllowedSkewMilliseconds",

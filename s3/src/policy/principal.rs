@@ -212,17 +212,20 @@ impl Principal {
                 return Ok(Self::Account(account.to_owned()));
             }
             ("iam", "user" | "role") => name.split('/').all(|part| !part.is_empty()),
-            ("sts", "assumed-role") => name
+            ("sts" | "iam", "assumed-role") => name
                 .split_once('/')
                 .is_some_and(|(role, session)| is_segment(role) && is_segment(session)),
             ("sts", "federated-user") => is_segment(name),
             _ => false,
         };
-        if names_someone && partition.starts_with("aws") {
-            Ok(Self::Arn(text.to_owned()))
-        } else {
-            Err(Flaw::Principal)
+        if !names_someone || !partition.starts_with("aws") {
+            return Err(Flaw::Principal);
         }
+        Ok(Self::Arn(match kind {
+            // Ceph writes sessions as if they were IAM's.
+            "assumed-role" => format!("arn:{partition}:sts::{account}:{resource}"),
+            _ => text.to_owned(),
+        }))
     }
 
     pub(super) const fn is_everyone(&self) -> bool {
@@ -378,6 +381,10 @@ mod tests {
         check(parse("AWS", "arn:aws:iam::a1:role/r").unwrap(), named(3, i));
         check(
             parse("AWS", "arn:aws:sts::a1:assumed-role/r/s").unwrap(),
+            named(3, s),
+        );
+        check(
+            parse("AWS", "arn:aws:iam::a1:assumed-role/r/s").unwrap(),
             named(3, s),
         );
         let provider = "arn:aws:iam::a1:oidc-provider/x.org/realm";
