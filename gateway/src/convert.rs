@@ -10,7 +10,7 @@ use riquet_metadata::record::{
     Retention as StoredRetention, RetentionMode as StoredRetentionMode,
     StorageClass as StoredClass, VersionId as StoredVersionId, VersionName, Versioning,
 };
-use riquet_s3::conditions::WriteCondition;
+use riquet_s3::conditions::{DeleteConditions, WriteCondition};
 use riquet_s3::config::object_lock::{LegalHold, Retention, RetentionMode};
 use riquet_s3::etag::ETagMatch;
 use riquet_s3::request::{ObjectHeaders, StorageClass, UserMetadata, VersionId};
@@ -183,7 +183,6 @@ pub(crate) fn object_info(bucket: &Bucket, object: &ObjectVersion) -> ObjectInfo
         size_bytes: object.head.size_bytes,
         headers: headers(&object.body.headers, &object.body.user_metadata),
         storage_class: class(object.head.storage_class),
-        checksum: object_checksum(object),
         version_id: shown_version(bucket, object.head.name()),
         tag_count: object.body.tags.len(),
         retention: object.head.lock.retention.map(retention),
@@ -212,21 +211,33 @@ pub(crate) fn preconditions(condition: &WriteCondition) -> Preconditions {
     let none = Preconditions::default();
     match condition {
         WriteCondition::None => none,
-        WriteCondition::IfNoneMatchAny => Preconditions {
-            if_none_match: Some(TagMatch::Any),
+        WriteCondition::IfNoneMatch(tags) => Preconditions {
+            if_none_match: Some(stored_match(tags)),
             ..none
         },
-        WriteCondition::IfMatch(ETagMatch::Any) => Preconditions {
-            if_match: Some(TagMatch::Any),
+        WriteCondition::IfMatch(tags) => Preconditions {
+            if_match: Some(stored_match(tags)),
             ..none
         },
-        WriteCondition::IfMatch(ETagMatch::Tags(tags)) => {
-            let tags = tags.iter().map(stored_etag).collect();
-            Preconditions {
-                if_match: Some(TagMatch::OneOf(tags)),
-                ..none
-            }
-        }
+    }
+}
+
+pub(crate) fn deletion_preconditions(conditions: &DeleteConditions) -> Preconditions {
+    let modified = conditions.modified;
+    // Before 1970 nothing was stored.
+    let modified_ms = modified.map(|moment| u64::try_from(moment.as_millisecond()).unwrap_or(0));
+    Preconditions {
+        if_match: conditions.if_match.as_ref().map(stored_match),
+        if_none_match: None,
+        if_modified_ms: modified_ms,
+        if_size_bytes: conditions.size_bytes,
+    }
+}
+
+fn stored_match(tags: &ETagMatch) -> TagMatch {
+    match tags {
+        ETagMatch::Any => TagMatch::Any,
+        ETagMatch::Tags(tags) => TagMatch::OneOf(tags.iter().map(stored_etag).collect()),
     }
 }
 
@@ -282,7 +293,7 @@ mod tests {
             preconditions(&WriteCondition::None),
             Preconditions::default()
         );
-        let create = preconditions(&WriteCondition::IfNoneMatchAny);
+        let create = preconditions(&WriteCondition::IfNoneMatch(ETagMatch::Any));
         assert_eq!(create.if_none_match, Some(TagMatch::Any));
         let tag = ETag::single([1; 16]);
         let swap = preconditions(&WriteCondition::IfMatch(ETagMatch::Tags(vec![tag])));

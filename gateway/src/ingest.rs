@@ -20,8 +20,8 @@ use crate::data::{
 use crate::error::Error;
 use crate::gateway::Gateway;
 
-/// Bytes of a form's file that are held in memory at a time, and one slice more.
-const FORM_SEGMENT_BYTES: u64 = 8 << 20;
+/// Bytes of unknown length that are held in memory at a time, and one slice more.
+const UNSIZED_SEGMENT_BYTES: u64 = 8 << 20;
 
 /// Where bytes come from: a client, or another object.
 pub(crate) trait Origin: Send {
@@ -189,13 +189,13 @@ async fn ingest_blob<O: Origin>(
     })
 }
 
-/// Takes the file of a form from `origin`: its length is known only at its end. It is stored as blobs
-/// of at most [`FORM_SEGMENT_BYTES`], each held in memory until it is full. Also its length.
+/// Takes what comes from `origin` without an announced length: the file of a form, or a body that a
+/// client sends in HTTP's own chunks. It is stored as blobs of at most [`UNSIZED_SEGMENT_BYTES`], each held in memory until it is full. Also its length.
 ///
 /// # Errors
-/// As [`ingest`]; `EntityTooLarge` beyond `max_bytes`, `NotImplemented` for a file that is to be sealed
-/// and doesn't fit into one blob.
-pub(crate) async fn ingest_form<O: Origin>(
+/// As [`ingest`]; `EntityTooLarge` beyond `max_bytes`, `NotImplemented` for what is to be sealed and
+/// doesn't fit into one blob.
+pub(crate) async fn ingest_unsized<O: Origin>(
     gateway: &Gateway,
     mut destination: Destination,
     max_bytes: u64,
@@ -225,7 +225,7 @@ pub(crate) async fn ingest_form<O: Origin>(
         }
         if key.is_some() && !is_last {
             return Err(S3Error::new(ErrorCode::NotImplemented)
-                .message("Encrypted files of forms are limited to 8 MiB")
+                .message("Encrypted objects above 8 MiB must announce their length")
                 .into());
         }
         if length_bytes > 0 {
@@ -287,7 +287,7 @@ async fn write_segment(
     })
 }
 
-/// A piece of a form's file, in memory.
+/// A piece of them, in memory.
 struct Segment {
     slices: VecDeque<Bytes>,
     length_bytes: u64,
@@ -300,7 +300,7 @@ impl Segment {
             slices: VecDeque::new(),
             length_bytes: 0,
         };
-        while segment.length_bytes < FORM_SEGMENT_BYTES {
+        while segment.length_bytes < UNSIZED_SEGMENT_BYTES {
             let Some(bytes) = source.next().await else {
                 return Ok((segment, true));
             };

@@ -18,7 +18,7 @@ use riquet_s3::name::BucketName;
 use riquet_s3::operation::{BodyKind, OperationName, Query, Route, Scope};
 use riquet_s3::policy;
 use riquet_s3::post::{LengthRange, PostAuthentication, PostForm, PostObjectInput};
-use riquet_s3::request::{Operation, VersionId};
+use riquet_s3::request::{ExpectedOwner, Operation, VersionId};
 use riquet_s3::response;
 use riquet_s3::response::error::{ErrorContext, render};
 use riquet_s3::{Error as S3Error, ErrorCode, Timestamp};
@@ -176,6 +176,10 @@ impl Exchange<'_> {
         self.caller = Some(caller.clone());
         let known = self.bucket(&route, &caller).await?;
         self.bucket = known.as_ref().map(|known| known.bucket.clone());
+        let expected = ExpectedOwner::of_bucket(&self.head.headers, &route.query)?;
+        if let (Some(expected), Some(known)) = (expected, &known) {
+            expected.check(&known.owner_names())?;
+        }
         let mut conditions = self.conditions(&route.query, &caller, known.as_ref());
         let asked = Asked::of(&route)?;
         let verdict = self

@@ -543,7 +543,7 @@ pub struct Upload {
     /// Storage class of the object to be.
     #[n(2)]
     pub storage_class: StorageClass,
-    /// User id of who began it, the owner of the object to be.
+    /// User id of the owner of the object to be.
     #[n(3)]
     pub owner: String,
     /// Headers of the object to be.
@@ -569,6 +569,9 @@ pub struct Upload {
     /// How its parts are sealed, and so the object to be; none: they are not.
     #[n(10)]
     pub encryption: Option<Encryption>,
+    /// User id of who began it, where the object to be is another's.
+    #[n(11)]
+    pub initiator: Option<String>,
 }
 
 impl Upload {
@@ -586,7 +589,13 @@ impl Upload {
             acl: None,
             lock: Lock::default(),
             encryption: None,
+            initiator: None,
         }
+    }
+
+    /// User id of who began it.
+    pub fn initiator(&self) -> &str {
+        self.initiator.as_ref().unwrap_or(&self.owner)
     }
 }
 

@@ -80,14 +80,14 @@ impl ReadConditions {
     }
 }
 
-/// The precondition of a write or delete, about the object that is there now.
+/// The precondition of a write, about the object that is there now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum WriteCondition {
     /// Write whatever is there.
     #[default]
     None,
-    /// `If-None-Match: *`: only where no object is.
-    IfNoneMatchAny,
+    /// `If-None-Match`: only where no object is, or none that is matched.
+    IfNoneMatch(ETagMatch),
     /// `If-Match`: only over an object that is matched.
     IfMatch(ETagMatch),
 }
@@ -98,25 +98,34 @@ impl WriteCondition {
     pub fn header(&self) -> Option<&'static str> {
         match self {
             Self::None => None,
-            Self::IfNoneMatchAny => Some("If-None-Match"),
+            Self::IfNoneMatch(_) => Some("If-None-Match"),
             Self::IfMatch(_) => Some("If-Match"),
         }
     }
+}
 
-    /// Decides for the object that is there now, if any. The state machine that commits the write
-    /// decides the same way; this is the early answer that saves an upload.
-    ///
-    /// # Errors
-    /// `PreconditionFailed`, or `NoSuchKey` for `If-Match` where no object is.
-    pub fn check(&self, current: Option<&ETag>) -> Result<()> {
-        match (self, current) {
-            (Self::IfNoneMatchAny, Some(_)) => Err(precondition_failed("If-None-Match")),
-            (Self::IfMatch(_), None) => Err(Error::new(ErrorCode::NoSuchKey)),
-            (Self::IfMatch(tags), Some(tag)) if !tags.matches(tag) => {
-                Err(precondition_failed("If-Match"))
-            }
-            _ => Ok(()),
-        }
+/// The preconditions of a deletion, about the object that is there now. All must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeleteConditions {
+    /// `If-Match`: its tag is matched.
+    pub if_match: Option<ETagMatch>,
+    /// `x-amz-if-match-last-modified-time`: it was last modified in that second.
+    pub modified: Option<Timestamp>,
+    /// `x-amz-if-match-size`: it has that many bytes.
+    pub size_bytes: Option<u64>,
+}
+
+impl DeleteConditions {
+    /// The header that states the first of them.
+    #[must_use]
+    pub fn header(&self) -> Option<&'static str> {
+        let stated = [
+            (self.if_match.is_some(), "If-Match"),
+            (self.modified.is_some(), "x-amz-if-match-last-modified-time"),
+            (self.size_bytes.is_some(), "x-amz-if-match-size"),
+        ];
+        let mut stated = stated.into_iter().filter(|(is_stated, _)| *is_stated);
+        stated.next().map(|(_, header)| header)
     }
 }
 
@@ -245,34 +254,6 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.code(), ErrorCode::PreconditionFailed);
         assert!(conditions.evaluate_copy(&tag(2), from_unix_ms(0)).is_ok());
-    }
-
-    #[test]
-    fn writes() {
-        let code = |condition: &WriteCondition, current: Option<ETag>| {
-            condition
-                .check(current.as_ref())
-                .err()
-                .map(|error| error.code())
-        };
-        let create = WriteCondition::IfNoneMatchAny;
-        let replace = WriteCondition::IfMatch(tags(1).unwrap());
-        assert_eq!(code(&WriteCondition::None, Some(tag(1))), None);
-        assert_eq!(code(&create, None), None);
-        assert_eq!(
-            code(&create, Some(tag(1))),
-            Some(ErrorCode::PreconditionFailed)
-        );
-        assert_eq!(code(&replace, Some(tag(1))), None);
-        assert_eq!(
-            code(&replace, Some(tag(2))),
-            Some(ErrorCode::PreconditionFailed)
-        );
-        assert_eq!(code(&replace, None), Some(ErrorCode::NoSuchKey));
-        assert_eq!(
-            code(&WriteCondition::IfMatch(ETagMatch::Any), Some(tag(3))),
-            None
-        );
     }
 
     proptest! {

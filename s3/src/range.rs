@@ -125,14 +125,18 @@ impl CopyRange {
     /// The bytes selected of a source of `size_bytes`.
     ///
     /// # Errors
-    /// `InvalidArgument` when the range ends outside the source.
+    /// `InvalidRange` when the range ends outside the source.
     pub fn resolve(&self, size_bytes: u64) -> Result<ByteRange> {
         if self.last >= size_bytes {
-            return Err(Error::invalid_argument(
-                "x-amz-copy-source-range",
-                format!("bytes={}-{}", self.first, self.last),
-                format!("Range specified is not valid for source object of size: {size_bytes}"),
-            ));
+            return Err(Error::new(ErrorCode::InvalidRange)
+                .message(format!(
+                    "Range specified is not valid for source object of size: {size_bytes}"
+                ))
+                .field(
+                    "RangeRequested",
+                    format!("bytes={}-{}", self.first, self.last),
+                )
+                .field("ActualObjectSize", size_bytes.to_string()));
         }
         Ok(ByteRange {
             start: self.first,

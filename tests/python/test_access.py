@@ -1,6 +1,7 @@
 """Who may do what: users, tenants, policies, access control lists, and nobody in particular."""
 
 import json
+import os
 import time
 import urllib.request
 
@@ -240,3 +241,42 @@ def test_conditions_ask_for_the_object_and_the_request(t):
     assert is_refused(alt.get_object, Bucket=bucket, Key="secret")
     alt.put_object(Bucket=bucket, Key="new", Body=b"n")
     assert is_refused(alt.put_object, Bucket=bucket, Key="n2", Body=b"n", ACL="public-read")
+
+
+def test_expected_owner(t):
+    """A bucket that belongs to somebody else than the client believes is not touched."""
+    bucket = t.bucket()
+    account = os.environ["RIQUET_IAM_USER_ID"]
+    t.s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    alt = client_of(t.other_url, "RIQUET_ALT")
+    for s3 in [alt, t.s3]:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", ExpectedBucketOwner=account)
+        other = "1" * 12
+        for call, arguments in [
+            (s3.put_object, {"Key": "k", "Body": b"yy"}),
+            (s3.delete_object, {"Key": "k"}),
+            (s3.list_objects_v2, {}),
+            (s3.head_bucket, {}),
+        ]:
+            assert is_refused(call, Bucket=bucket, ExpectedBucketOwner=other, **arguments)
+    assert t.get(bucket, "k") == b"x"
+
+    copy = {"Bucket": bucket, "Key": "copy", "CopySource": {"Bucket": bucket, "Key": "k"}}
+    t.s3.copy_object(**copy, ExpectedBucketOwner=account, ExpectedSourceBucketOwner=account)
+    assert is_refused(t.s3.copy_object, **copy, ExpectedSourceBucketOwner=other)
+    # The owner's own name will do.
+    t.s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=os.environ["RIQUET_USER_ID"])
+
+
+def test_uploads_belong_to_who_began_them(t):
+    bucket = t.bucket()
+    t.s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    alt = client_of(t.url, "RIQUET_ALT")
+    t.s3.create_multipart_upload(Bucket=bucket, Key="a")
+    upload = alt.create_multipart_upload(Bucket=bucket, Key="b")["UploadId"]
+    found = t.s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    main = os.environ["RIQUET_USER_ID"]
+    for entry, user in zip(found, [main, alt.user_id], strict=True):
+        assert entry["Initiator"]["ID"] == entry["Owner"]["ID"] == user
+    parts = alt.list_parts(Bucket=bucket, Key="b", UploadId=upload)
+    assert parts["Initiator"]["ID"] == parts["Owner"]["ID"] == alt.user_id

@@ -197,7 +197,7 @@ def test_wrong_checksums_in_headers(t):
         for value in (b64(bytes(size + 1)), "no base64!"):
             headers = {f"x-amz-checksum-{algorithm}": value}
             reply = t.raw.signed("PUT", f"/{bucket}/k", headers=headers, body=BODY)
-            reply.expect(400, "InvalidRequest")
+            reply.expect(400, "BadDigest")
     assert_empty(t, bucket)
 
 

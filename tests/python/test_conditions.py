@@ -77,6 +77,45 @@ def test_delete_only_if_unchanged(t):
     assert not t.exists(bucket, "k")
 
 
+def test_put_only_over_another(t):
+    """An entity tag in If-None-Match: write unless the object is that one."""
+    bucket = t.bucket()
+    etag = t.put(bucket, "k", b"1", IfNoneMatch='"other"')["ETag"]
+    with refused("PreconditionFailed", 412):
+        t.put(bucket, "k", b"2", IfNoneMatch=etag)
+    t.put(bucket, "k", b"2")
+    t.put(bucket, "k", b"3", IfNoneMatch=etag)
+    assert t.get(bucket, "k") == b"3"
+
+
+def test_delete_only_what_was_seen(t):
+    bucket = t.bucket()
+    versioned = t.bucket()
+    t.s3.put_bucket_versioning(Bucket=versioned, VersioningConfiguration={"Status": "Enabled"})
+    for name in (bucket, versioned):
+        where = {"Bucket": name, "Key": "k"}
+        t.s3.put_object(**where, Body=b"123")
+        modified = t.s3.head_object(**where)["LastModified"]
+        for wrong in (
+            {"IfMatchSize": 4},
+            {"IfMatchLastModifiedTime": modified - HOUR},
+            {"IfMatch": "*", "IfMatchSize": 4},
+        ):
+            with refused("PreconditionFailed", 412):
+                t.s3.delete_object(**where, **wrong)
+        listed = {"Key": "k", "Size": 4, "LastModifiedTime": modified}
+        answer = t.s3.delete_objects(Bucket=name, Delete={"Objects": [listed]})
+        assert [error["Code"] for error in answer["Errors"]] == ["PreconditionFailed"]
+        assert t.get(name, "k") == b"123"
+        t.other.delete_object(**where, IfMatchSize=3, IfMatchLastModifiedTime=modified)
+        assert not t.exists(name, "k")
+    # What is hidden is not what was seen.
+    with refused("PreconditionFailed", 412):
+        t.s3.delete_object(Bucket=versioned, Key="k", IfMatchSize=3)
+    # What is not there is deleted.
+    t.s3.delete_object(Bucket=bucket, Key="k", IfMatchSize=3)
+
+
 def test_copy_conditions_on_the_source(t):
     bucket = t.bucket()
     etag = t.put(bucket, "k", b"1")["ETag"]

@@ -136,6 +136,23 @@ def test_continuation_token(t):
     assert "NextContinuationToken" not in second
 
 
+def test_an_empty_token_stands_for_the_beginning(t):
+    bucket = filled(t, ["a", "b"])
+    page = t.s3.list_objects_v2(Bucket=bucket, ContinuationToken="")
+    assert (contents(page), page["ContinuationToken"]) == (["a", "b"], "")
+
+
+def test_order_can_be_waived(t):
+    """An extension of Ceph's: whoever needs no order says so, and then can't have common prefixes."""
+    bucket = filled(t, ["b", "a", "c"])
+    for query in ("list-type=2", ""):
+        more = f"&{query}" if query else ""
+        page = t.raw.signed("GET", f"/{bucket}", f"allow-unordered=true{more}").expect(200)
+        assert page.body.count(b"<Key>") == 3
+        reply = t.raw.signed("GET", f"/{bucket}", f"allow-unordered=true&delimiter=%2F{more}")
+        reply.expect(400, "InvalidArgument")
+
+
 def test_zero_keys(t):
     bucket = filled(t, ["a"])
     page = t.s3.list_objects_v2(Bucket=bucket, MaxKeys=0)

@@ -5,7 +5,7 @@ import http.client
 import urllib.parse
 
 from raw import Signer
-from support import MIB, client, data, sha256
+from support import MIB, client, data, md5, refused, sha256
 
 
 def presigner(t):
@@ -135,3 +135,49 @@ def test_time_runs_out(t):
         signer = Signer(at=now - datetime.timedelta(seconds=age_s))
         target = t.raw.presigned("GET", f"/{bucket}/k", expires_s, signer)
         assert t.raw.send("GET", target, {}).status == status
+
+
+def test_requests_signed_in_version_2(t):
+    """As tools of before 2014 sign, and newer ones that are told to."""
+    bucket = t.bucket()
+    s3 = client(t.other_url, signature_version="s3")
+    key = "a folder/é+ &=#?"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"x", Metadata={"a": "b  c"}, ContentType="text/x")
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
+    found = s3.get_object(Bucket=bucket, Key=key, ResponseContentLanguage="oc")
+    assert (found["Body"].read(), found["Metadata"]) == (b"x", {"a": "b  c"})
+    assert (found["ContentType"], found["ContentLanguage"]) == ("text/x", "oc")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    where = {"Bucket": bucket, "Key": "parts", "UploadId": upload}
+    tag = s3.upload_part(**where, PartNumber=1, Body=data(MIB))["ETag"]
+    s3.complete_multipart_upload(
+        **where, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]}
+    )
+    assert t.get(bucket, "parts") == data(MIB)
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key}, {"Key": "parts"}]})
+    assert "Contents" not in t.s3.list_objects_v2(Bucket=bucket)
+    # What the signature would not cover is not done.
+    with refused("AccessDenied", 403):
+        s3.delete_bucket_encryption(Bucket=bucket)
+    s3._request_signer._credentials.secret_key = "x" * 40
+    with refused("SignatureDoesNotMatch", 403):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+
+
+def test_a_body_of_unknown_length(t):
+    """As `curl -T -` sends one, in HTTP's own chunks."""
+    bucket = t.bucket()
+    s3 = presigner(t)
+    for size in [0, 5, 19 * MIB + 5]:
+        where = {"Bucket": bucket, "Key": f"k{size}"}
+        url = s3.generate_presigned_url("put_object", Params=where)
+        body = data(size)
+        pieces = [body[at : at + MIB] for at in range(0, size, MIB)]
+        status, headers, _ = ask("PUT", url, body=iter(pieces))
+        assert (status, headers["etag"]) == (200, f'"{md5(body)}"')
+        assert t.get(bucket, f"k{size}") == body
+    # A part's length must be known.
+    where = {"Bucket": bucket, "Key": "parts"}
+    where["UploadId"] = t.s3.create_multipart_upload(**where)["UploadId"]
+    url = s3.generate_presigned_url("upload_part", Params={**where, "PartNumber": 1})
+    assert ask("PUT", url, body=iter([b"x"]))[0] == 411

@@ -43,6 +43,16 @@ def test_ownership_comes_and_goes(t):
         t.other.get_bucket_ownership_controls(Bucket=bucket)
 
 
+def test_lists_are_taken_back_before_none_counts(t):
+    bucket = t.bucket()
+    t.s3.put_bucket_acl(Bucket=bucket, ACL="public-read")
+    enforced = ownership("BucketOwnerEnforced")
+    with refused("InvalidBucketAclWithObjectOwnership", 400):
+        t.s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=enforced)
+    t.s3.put_bucket_acl(Bucket=bucket, ACL="private")
+    t.s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=enforced)
+
+
 def test_ownership_of_a_new_bucket(t):
     bucket = t.bucket(ObjectOwnership="BucketOwnerPreferred")
     got = t.other.get_bucket_ownership_controls(Bucket=bucket)

@@ -479,6 +479,11 @@ impl Known {
         }
     }
 
+    /// The names that its owner goes by: the number of the account, and the owner's own.
+    pub(crate) fn owner_names(&self) -> [&str; 2] {
+        [&self.bucket.tenant, &self.bucket.owner]
+    }
+
     /// Whether its policy asks about the tags that objects have.
     pub(crate) fn asks_tags(&self) -> bool {
         let policy = self.rules.policy.as_ref();

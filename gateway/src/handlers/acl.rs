@@ -217,6 +217,21 @@ fn check_enforced(rules: &Rules, asked: &RequestedAcl) -> Result<(), S3Error> {
         .message("The bucket does not allow ACLs"))
 }
 
+/// Lists that share the bucket are taken back before none counts any more: nobody is shut out
+/// unawares.
+///
+/// # Errors
+/// `InvalidBucketAclWithObjectOwnership`.
+pub(super) fn check_before(cx: &Context, ownership: ObjectOwnership) -> Result<(), S3Error> {
+    let is_shared = cx.rules().acl.as_ref().is_some_and(Acl::is_shared);
+    match ownership {
+        ObjectOwnership::BucketOwnerEnforced if is_shared => {
+            Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_block(rules: &Rules, acl: &Acl) -> Result<(), S3Error> {
     if rules.block.block_public_acls && acl.is_public() {
         return Err(ErrorCode::AccessDenied.into());

@@ -111,7 +111,7 @@ pub(super) async fn copy_object(cx: &Context, input: &CopyObjectInput) -> Answer
     let stored = pending
         .commit(metadata.put_object(cx.bucket(), put))
         .await
-        .map_err(|error| error.of_write(&input.condition))?;
+        .map_err(|error| error.of_write(input.condition.header()))?;
 
     let output = CopyObjectOutput {
         etag: convert::etag(&etag),
@@ -190,6 +190,9 @@ async fn find_source(
     };
     let key = source.key.as_str();
     let known = cx.gateway.know(bucket.clone()).await?;
+    if let Some(expected) = &source.expected_owner {
+        expected.check(&known.owner_names())?;
+    }
     let mut conditions = cx.conditions.clone();
     let asked = Object {
         known: &known,

@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use riquet_cluster::failpoint::die_at;
 use riquet_metadata::command::{DeleteObject, Deleted};
 use riquet_metadata::record::Bypass;
-use riquet_s3::conditions::WriteCondition;
+use riquet_s3::conditions::DeleteConditions;
 use riquet_s3::config::object_lock::Governance;
 use riquet_s3::name::ObjectKey;
 use riquet_s3::request::{DeleteObjectInput, DeleteObjectsInput, ObjectToDelete, VersionId};
@@ -20,7 +20,7 @@ const DELETIONS_AT_ONCE: usize = 32;
 pub(super) async fn delete_object(cx: &Context, input: &DeleteObjectInput) -> Answer {
     let version = input.version_id.as_ref();
     let bypass = cx.bypass(input.governance, input.key.as_str());
-    let deleted = commit(cx, &input.key, version, &input.condition, bypass).await?;
+    let deleted = commit(cx, &input.key, version, &input.conditions, bypass).await?;
     Ok(whole(shown(deleted, version).into_response()))
 }
 
@@ -94,14 +94,14 @@ async fn delete_one(
     };
     cx.authorize(action, key.as_str())?;
     let bypass = cx.bypass(governance, key.as_str());
-    commit(cx, &key, version, &object.condition, bypass).await
+    commit(cx, &key, version, &object.conditions, bypass).await
 }
 
 async fn commit(
     cx: &Context,
     key: &ObjectKey,
     version: Option<&VersionId>,
-    condition: &WriteCondition,
+    conditions: &DeleteConditions,
     bypass: Bypass,
 ) -> Result<Deleted, Error> {
     let name = match version.map(convert::stored_version) {
@@ -113,7 +113,7 @@ async fn commit(
     let delete = DeleteObject {
         key: convert::stored_key(key.as_str()),
         version: name,
-        preconditions: convert::preconditions(condition),
+        preconditions: convert::deletion_preconditions(conditions),
         versioning: cx.bucket().versioning,
         bypass,
     };
@@ -122,7 +122,7 @@ async fn commit(
     let deleted = metadata
         .delete_object(cx.bucket(), delete)
         .await
-        .map_err(|error| Error::from(error).of_write(condition))?;
+        .map_err(|error| Error::from(error).of_write(conditions.header()))?;
     die_at("gateway::delete::committed");
     Ok(deleted)
 }

@@ -8,7 +8,7 @@ use riquet_s3::conditions::{ReadOutcome, precondition_failed};
 use riquet_s3::range::ByteRange;
 use riquet_s3::request::{GetObjectInput, Selection, VersionId};
 use riquet_s3::response::{GetObjectOutput, NotModifiedOutput, delete_marker_met};
-use riquet_s3::{Error as S3Error, ErrorCode};
+use riquet_s3::{Checksum, ChecksumType, Error as S3Error, ErrorCode};
 
 use super::lifecycle::Announced;
 use super::{Answer, Context, encryption, lifecycle, named_version, no_such_version, whole};
@@ -162,6 +162,7 @@ fn choose(
         range: selected.range,
         parts_count: selected.parts_count,
         overrides: input.overrides.clone(),
+        checksum: selected.checksum,
         checksum_mode: input.checksum_mode,
         encryption: encryption::shown(object.body.encryption.as_ref(), input.customer_key.as_ref()),
     };
@@ -178,18 +179,26 @@ struct Selected {
     range: Option<ByteRange>,
     /// The number of parts, where one of them was asked for.
     parts_count: Option<u32>,
+    /// The checksum of just these bytes, if there is one, with the type of the object's.
+    checksum: Option<(Checksum, ChecksumType)>,
 }
 
 fn select(selection: Selection, object: &ObjectVersion) -> Result<Selected, S3Error> {
     let size_bytes = object.head.size_bytes;
+    let checksum = convert::object_checksum(object).map(|of_object| {
+        let kind = of_object.checksum_type();
+        (of_object, kind)
+    });
     match selection {
         Selection::Whole => Ok(Selected {
             range: None,
             parts_count: None,
+            checksum,
         }),
         Selection::Range(range) => Ok(Selected {
             range: Some(range.resolve(size_bytes)?),
             parts_count: None,
+            checksum: None,
         }),
         Selection::Part(number) => match &object.body.content {
             Content::Parts(parts) => {
@@ -198,16 +207,21 @@ fn select(selection: Selection, object: &ObjectVersion) -> Result<Selected, S3Er
                     .binary_search_by_key(&number, |part| part.number)
                     .map_err(|_| no_such_part(number, parts.len()))?;
                 let start: u64 = start_of(at);
-                let range = byte_range(start, start + parts[at].size_bytes);
+                let part = &parts[at];
+                let of_part = part.checksums.first();
+                let of_part = of_part.and_then(|stored| convert::checksum(stored, None));
                 Ok(Selected {
-                    range,
+                    range: byte_range(start, start + part.size_bytes),
                     parts_count: Some(parts.len() as u32),
+                    // A part has its own only where clients asked for checksums.
+                    checksum: of_part.zip(checksum.map(|(_, kind)| kind)),
                 })
             }
             // An object that came in one piece is its own first part.
             Content::Inline(_) | Content::Blobs(_) if number == 1 => Ok(Selected {
                 range: byte_range(0, size_bytes),
                 parts_count: None,
+                checksum,
             }),
             Content::Inline(_) | Content::Blobs(_) => Err(no_such_part(number, 1)),
         },
@@ -269,21 +283,24 @@ mod tests {
             found(1),
             Ok(Selected {
                 range: range(0, 10),
-                parts_count: Some(3)
+                parts_count: Some(3),
+                checksum: None,
             })
         );
         assert_eq!(
             found(3),
             Ok(Selected {
                 range: range(10, 30),
-                parts_count: Some(3)
+                parts_count: Some(3),
+                checksum: None,
             })
         );
         assert_eq!(
             found(7),
             Ok(Selected {
                 range: range(30, 35),
-                parts_count: Some(3)
+                parts_count: Some(3),
+                checksum: None,
             })
         );
         assert_eq!(
@@ -304,7 +321,8 @@ mod tests {
             first,
             Ok(Selected {
                 range: range(0, 5),
-                parts_count: None
+                parts_count: None,
+                checksum: None,
             })
         );
         assert!(select(Selection::Part(2), &object).is_err());

@@ -157,10 +157,8 @@ impl Upload<'_> {
     /// # Errors
     /// `EntityTooLarge`.
     fn length_bytes(&self) -> Result<u64, S3Error> {
-        let length_bytes = self
-            .spec
-            .length_bytes()
-            .expect("an upload's length is known");
+        let length_bytes = self.spec.length_bytes();
+        let length_bytes = length_bytes.ok_or(ErrorCode::MissingContentLength)?;
         check_upload_size(length_bytes)?;
         Ok(length_bytes)
     }
@@ -284,6 +282,7 @@ async fn dispatch(cx: &Context, operation: &Operation) -> Answer {
             document::get(cx, DocumentKind::OwnershipControls, missing).await
         }
         Op::PutBucketOwnershipControls(input) => {
+            acl::check_before(cx, input.configuration)?;
             let document = input.configuration.to_xml();
             document::put(cx, DocumentKind::OwnershipControls, document).await
         }

@@ -28,8 +28,10 @@ pub(super) async fn create(cx: &Context, input: &CreateMultipartUploadInput) -> 
     let shown = encryption::shown_to_writer(encryption.as_ref(), &input.encryption);
     let id = UploadId(Uuid::now_v7().as_u128());
     let access = acl::of_new_object(cx, input.acl.as_ref()).await?;
+    let initiator = cx.caller.owner().id;
     let upload = UploadRecord {
         id,
+        initiator: (initiator != access.owner).then_some(initiator),
         initiated_ms: 0,
         storage_class: convert::stored_class(input.storage_class),
         owner: access.owner,

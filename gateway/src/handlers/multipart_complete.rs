@@ -65,7 +65,7 @@ pub(super) async fn complete(cx: &Context, input: &CompleteMultipartUploadInput)
     let done = metadata
         .complete_upload(cx.bucket(), complete)
         .await
-        .map_err(|error| Error::from(error).of_write(&input.condition))?;
+        .map_err(|error| Error::from(error).of_write(input.condition.header()))?;
     die_at("gateway::complete::committed");
     let output = CompleteMultipartUploadOutput {
         location: location(&cx.host, input.bucket.as_str(), input.key.as_str()),

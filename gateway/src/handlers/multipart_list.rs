@@ -1,5 +1,7 @@
 //! ListParts, ListMultipartUploads.
 
+use std::collections::BTreeMap;
+
 use riquet_metadata::id::{ObjectKey, UploadId};
 use riquet_metadata::query::{ListedUpload, UploadStart};
 use riquet_metadata::record::{ChecksumRule, Part};
@@ -7,10 +9,13 @@ use riquet_s3::Error as S3Error;
 use riquet_s3::request::{
     ListMultipartUploadsInput, ListPartsInput, ListPosition, MultipartChecksum,
 };
-use riquet_s3::response::{ListMultipartUploadsOutput, ListPartsOutput, PartEntry, UploadEntry};
+use riquet_s3::response::{
+    ListMultipartUploadsOutput, ListPartsOutput, Owner, PartEntry, UploadEntry,
+};
 
 use super::{Answer, Context, acl, encryption, lifecycle, whole};
 use crate::convert;
+use crate::error::Error;
 
 pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
     let key = convert::stored_key(input.key.as_str());
@@ -27,6 +32,7 @@ pub(super) async fn list_parts(cx: &Context, input: &ListPartsInput) -> Answer {
     }
     let output = ListPartsOutput {
         input: input.clone(),
+        initiator: acl::owner_named(cx, page.upload.initiator()).await?,
         owner: acl::owner_named(cx, &page.upload.owner).await?,
         storage_class: convert::class(page.upload.storage_class),
         checksum: page.upload.checksum.map(multipart_checksum),
@@ -68,7 +74,6 @@ pub(super) async fn list_uploads(cx: &Context, input: &ListMultipartUploadsInput
     let list = &input.list;
     let mut output = ListMultipartUploadsOutput {
         input: input.clone(),
-        owner: acl::owner_named(cx, &cx.bucket().owner).await?,
         uploads: Vec::new(),
         common_prefixes: Vec::new(),
         next: None,
@@ -81,17 +86,33 @@ pub(super) async fn list_uploads(cx: &Context, input: &ListMultipartUploadsInput
         let page = metadata
             .list_uploads(cx.bucket(), prefix, delimiter, start, list.max_keys)
             .await?;
-        output.uploads = page.uploads.iter().map(upload_entry).collect();
+        output.uploads = entries(cx, &page.uploads).await?;
         output.common_prefixes = page.prefixes.iter().map(convert::key_text).collect();
         output.next = page.next.map(markers);
     }
     Ok(whole(output.into_response()))
 }
 
-fn upload_entry(listed: &ListedUpload) -> UploadEntry {
+/// A page belongs to few, each of whom is looked up once.
+async fn entries(cx: &Context, uploads: &[ListedUpload]) -> Result<Vec<UploadEntry>, Error> {
+    let mut owners: BTreeMap<&str, Owner> = BTreeMap::new();
+    for listed in uploads {
+        for id in [listed.upload.initiator(), listed.upload.owner.as_str()] {
+            if !owners.contains_key(id) {
+                owners.insert(id, acl::owner_named(cx, id).await?);
+            }
+        }
+    }
+    let entry = |listed| upload_entry(listed, &owners);
+    Ok(uploads.iter().map(entry).collect())
+}
+
+fn upload_entry(listed: &ListedUpload, owners: &BTreeMap<&str, Owner>) -> UploadEntry {
     UploadEntry {
         key: convert::key_text(&listed.key),
         upload_id: listed.upload.id.to_string(),
+        initiator: owners[listed.upload.initiator()].clone(),
+        owner: owners[listed.upload.owner.as_str()].clone(),
         initiated: convert::moment(listed.upload.initiated_ms),
         storage_class: convert::class(listed.upload.storage_class),
         checksum: listed.upload.checksum.map(multipart_checksum),

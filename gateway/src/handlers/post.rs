@@ -8,7 +8,7 @@ use riquet_s3::{Checksum, ChecksumAlgorithm};
 use super::put::{self, New};
 use super::{Answer, Context, UPLOAD_MAX_BYTES, whole};
 use crate::error::Error;
-use crate::ingest::{Origin, ingest_form};
+use crate::ingest::{Origin, ingest_unsized};
 
 impl Origin for PostFile {
     async fn next(&mut self) -> Option<Result<bytes::Bytes, Error>> {
@@ -35,7 +35,7 @@ pub(crate) async fn post_object(
     let mut digests = input.payload.digest_spec();
     digests.default_checksum = Some(ChecksumAlgorithm::Crc64Nvme);
     let destination = new.destination(cx, INLINE_BYTES as u64);
-    let (received, length_bytes) = ingest_form(
+    let (received, length_bytes) = ingest_unsized(
         &cx.gateway,
         destination,
         UPLOAD_MAX_BYTES,

@@ -13,15 +13,18 @@ use riquet_s3::response::PutObjectOutput;
 
 use super::acl::NewAccess;
 use super::lifecycle::Announced;
-use super::{Answer, Context, Upload, acl, encryption, lifecycle, lock, whole};
+use super::{Answer, Context, UPLOAD_MAX_BYTES, Upload, acl, encryption, lifecycle, lock, whole};
 use crate::data::Stream;
 use crate::encryption::NewKey;
 use crate::error::Error;
-use crate::ingest::{Destination, Ingested, ingest};
+use crate::ingest::{Destination, Ingested, ingest, ingest_unsized};
 use crate::{convert, notify};
 
 pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upload<'_>) -> Answer {
-    let length_bytes = upload.length_bytes()?;
+    let announced_bytes = match upload.spec.length_bytes() {
+        Some(_) => Some(upload.length_bytes()?),
+        None => None,
+    };
     let new = New::prepare(cx, input).await?;
 
     // The bytes become durable and every digest is held against them; nothing is visible yet.
@@ -29,14 +32,17 @@ pub(super) async fn put_object(cx: &Context, input: &PutObjectInput, upload: Upl
     digests.default_checksum = Some(ChecksumAlgorithm::Crc64Nvme);
     let destination = new.destination(cx, INLINE_BYTES as u64);
     let mut payload = Payload::new(upload.body, &upload.spec);
-    let received = ingest(
-        &cx.gateway,
-        destination,
-        length_bytes,
-        &mut payload,
-        &digests,
-    )
-    .await?;
+    let gateway = &cx.gateway;
+    let (received, length_bytes) = match announced_bytes {
+        Some(length_bytes) => {
+            let received = ingest(gateway, destination, length_bytes, &mut payload, &digests);
+            (received.await?, length_bytes)
+        }
+        None => {
+            let max_bytes = UPLOAD_MAX_BYTES;
+            ingest_unsized(gateway, destination, max_bytes, &mut payload, &digests).await?
+        }
+    };
 
     let stored = new.store(cx, input, received).await?;
     let response = stored.output.clone().into_response();
@@ -125,7 +131,7 @@ impl New {
         let stored = pending
             .commit(metadata.put_object(cx.bucket(), put))
             .await
-            .map_err(|error| error.of_write(&input.condition))?;
+            .map_err(|error| error.of_write(input.condition.header()))?;
         Ok(Stored {
             output: PutObjectOutput {
                 etag: convert::etag(&etag),

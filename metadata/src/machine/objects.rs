@@ -127,7 +127,9 @@ impl Batch<'_> {
     ) -> Result<Result<(Deleted, SizeChange), KeyOutcome>, StoreError> {
         let key = &delete.key;
         let object = newest.as_ref().filter(|head| !head.delete_marker);
-        if object.is_some_and(|head| !delete.preconditions.hold_of(head)) {
+        // They fail on a delete marker too: who names what is to be there learns that it is not.
+        let fails = |head: &ObjectHead| !delete.preconditions.hold_of(head);
+        if newest.as_ref().is_some_and(fails) {
             return Ok(Err(KeyOutcome::PreconditionFailed));
         }
         // S3 counts a deletion of what is not there as done, whatever its preconditions.

@@ -167,6 +167,16 @@ impl Acl {
         CannedAcl::Private.expand(owner.clone(), &owner)
     }
 
+    /// Whether it grants something to anybody but the owner.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        let others = |grant: &Grant| match &grant.grantee {
+            Grantee::Account(account) => account.id != self.owner.id,
+            Grantee::Group(_) => true,
+        };
+        self.grants.iter().any(others)
+    }
+
     /// Whether it grants something to the public, in the sense of a public access block.
     #[must_use]
     pub fn is_public(&self) -> bool {

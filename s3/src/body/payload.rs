@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 use http_body::Body;
 
@@ -117,7 +117,8 @@ impl PayloadSpec {
         })
     }
 
-    /// The length of the content without framing. Known for [`Purpose::Object`].
+    /// The length of the content without framing. For [`Purpose::Object`] it is known unless the body
+    /// comes in HTTP's own chunks.
     #[must_use]
     pub const fn length_bytes(&self) -> Option<u64> {
         self.length_bytes
@@ -135,6 +136,10 @@ fn plain_length(headers: &HeaderMap, purpose: Purpose) -> Result<Option<u64>, Er
     let length = parse_length(headers, CONTENT_LENGTH.as_str())?;
     if length.is_some() || purpose != Purpose::Object {
         return Ok(length);
+    }
+    // HTTP's own chunks tell where a body ends.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(None);
     }
     // A client that forgot the length did not mean to store an empty object.
     Err(ErrorCode::MissingContentLength.into())
@@ -279,7 +284,8 @@ fn parse_checksum(
     Checksum::parse(algorithm, value)
         .filter(|checksum| checksum.parts().is_none())
         .ok_or_else(|| {
-            invalid_request(format!(
+            // What is no checksum matches nothing.
+            Error::new(ErrorCode::BadDigest).message(format!(
                 "Value for {} {place} is invalid.",
                 algorithm.header()
             ))

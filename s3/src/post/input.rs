@@ -132,11 +132,7 @@ mod tests {
         );
         assert_eq!(input.success, SuccessAction::Status(StatusCode::NO_CONTENT));
         for (name, value, code) in [
-            (
-                "x-amz-checksum-sha256",
-                "sailorjerry",
-                ErrorCode::InvalidRequest,
-            ),
+            ("x-amz-checksum-sha256", "sailorjerry", ErrorCode::BadDigest),
             ("content-md5", "x", ErrorCode::InvalidDigest),
             (
                 "x-amz-storage-class",

@@ -3,6 +3,7 @@
 use super::Target;
 use super::conditions::{copy_source_conditions, write_condition};
 use super::encryption::{CustomerKey, CustomerKeyOf, NewEncryption};
+use super::expected_owner::ExpectedOwner;
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass, website_redirect};
 use super::lock::NewLock;
@@ -27,6 +28,8 @@ pub struct CopySource {
     pub key: ObjectKey,
     /// Its version, where the client names one.
     pub version_id: Option<VersionId>,
+    /// Whom the client believes its bucket to belong to.
+    pub expected_owner: Option<ExpectedOwner>,
 }
 
 impl CopySource {
@@ -62,11 +65,16 @@ impl CopySource {
             bucket: BucketName::parse(&String::from_utf8_lossy(bucket))?,
             key: ObjectKey::from_bytes(key)?,
             version_id: version_id.map(VersionId::parse).transpose()?,
+            expected_owner: None,
         })
     }
 
     fn requested(fields: Fields<'_>) -> Result<Self> {
-        Self::parse(fields.header("x-amz-copy-source")?.unwrap_or(""))
+        let source = Self::parse(fields.header("x-amz-copy-source")?.unwrap_or(""))?;
+        Ok(Self {
+            expected_owner: ExpectedOwner::of_source(fields)?,
+            ..source
+        })
     }
 }
 

@@ -47,10 +47,22 @@ impl ListCommon {
                 ));
             }
         };
+        let delimiter = fields.non_empty("delimiter");
+        // An extension of Ceph's. Order costs nothing here, so that it is kept in any case.
+        let is_unordered = fields
+            .parameter("allow-unordered")
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if is_unordered && delimiter.is_some() {
+            return Err(Error::invalid_argument(
+                "allow-unordered",
+                "true",
+                "An unordered listing takes no delimiter",
+            ));
+        }
         Ok(Self {
             bucket,
             prefix: fields.non_empty("prefix").unwrap_or_default(),
-            delimiter: fields.non_empty("delimiter"),
+            delimiter,
             max_keys: fields.count(max_name, 0, KEYS_PER_PAGE_MAX)?,
             encoding,
         })
@@ -156,6 +168,8 @@ pub struct ListObjectsV2Input {
     pub start_after: Option<String>,
     /// Where the page before ended; outranks `start_after`.
     pub continuation: Option<ListPosition>,
+    /// The token that says so, as it is told back. An empty one stands for the beginning.
+    pub token: Option<String>,
     /// Whether entries name their owner.
     pub fetch_owner: bool,
 }
@@ -169,7 +183,11 @@ impl ListObjectsV2Input {
         Ok(Self {
             list: ListCommon::parse(bucket, fields, "max-keys")?,
             start_after: fields.non_empty("start-after"),
-            continuation: token.map(ListPosition::from_token).transpose()?,
+            continuation: token
+                .filter(|text| !text.is_empty())
+                .map(ListPosition::from_token)
+                .transpose()?,
+            token: token.map(str::to_owned),
             fetch_owner,
         })
     }
@@ -298,6 +316,8 @@ mod tests {
             input.start(),
             Some(ListPosition::AfterPrefix("a/".to_owned()))
         );
+        let input = with("continuation-token=", ListObjectsV2Input::parse).unwrap();
+        assert_eq!((input.start(), input.token.as_deref()), (None, Some("")));
         let input = with("start-after=a/", ListObjectsV2Input::parse).unwrap();
         assert_eq!(input.start(), Some(ListPosition::AfterKey("a/".to_owned())));
     }
@@ -319,7 +339,7 @@ mod tests {
         for raw in [
             "encoding-type=xml",
             "max-keys=-1",
-            "continuation-token=",
+            "allow-unordered=true&delimiter=/",
             "continuation-token=*",
             "continuation-token=eA",
         ] {

@@ -7,6 +7,7 @@ mod bucket;
 mod conditions;
 mod copy;
 mod encryption;
+mod expected_owner;
 pub(crate) mod fields;
 mod headers;
 mod lifecycle;
@@ -28,6 +29,7 @@ pub use bucket::{
 };
 pub use copy::{CopyMetadata, CopyObjectInput, CopySource, CopyTags, UploadPartCopyInput};
 pub use encryption::{CUSTOMER_KEY_BYTES, CustomerKey, EncryptionContext, NewEncryption};
+pub use expected_owner::ExpectedOwner;
 pub use headers::{
     ObjectHeaders, StorageClass, USER_METADATA_BYTES_MAX, USER_METADATA_PREFIX, UserMetadata,
 };

@@ -276,9 +276,7 @@ pub struct CompletedPart {
 impl CompleteMultipartUploadInput {
     pub(crate) fn parse(target: Target, fields: Fields<'_>, body: &[u8]) -> Result<Self> {
         if body.is_empty() {
-            return Err(
-                Error::new(ErrorCode::InvalidRequest).message("You must specify at least one part")
-            );
+            return Err(malformed());
         }
         Ok(Self {
             bucket: target.bucket,
@@ -354,7 +352,7 @@ fn object_checksum(fields: Fields<'_>) -> Result<Option<Checksum>> {
         };
         let invalid = |message: String| Error::new(ErrorCode::InvalidRequest).message(message);
         let checksum = Checksum::parse(algorithm, text).ok_or_else(|| {
-            invalid(format!(
+            Error::new(ErrorCode::BadDigest).message(format!(
                 "Value for {} header is invalid.",
                 algorithm.header()
             ))

@@ -3,7 +3,9 @@
 use http::{HeaderMap, HeaderValue};
 
 use super::Target;
-use super::conditions::{read_conditions, write_condition};
+use super::conditions::{
+    delete_conditions, delete_conditions_of, read_conditions, write_condition,
+};
 use super::encryption::{CustomerKey, CustomerKeyOf, NewEncryption, refuse_on_read};
 use super::fields::Fields;
 use super::headers::{ObjectHeaders, StorageClass};
@@ -11,11 +13,10 @@ use super::lock::{NewLock, governance};
 use super::tagging::new_tags;
 use crate::acl::RequestedAcl;
 use crate::body::checksum::ChecksumAlgorithm;
-use crate::conditions::{ReadConditions, WriteCondition};
+use crate::conditions::{DeleteConditions, ReadConditions, WriteCondition};
 use crate::config::object_lock::Governance;
 use crate::config::tagging::TagSet;
 use crate::error::{Error, ErrorCode, Result};
-use crate::etag::ETagMatch;
 use crate::name::{BucketName, ObjectKey};
 use crate::range::RangeRequest;
 use crate::xml::read::{Element, malformed};
@@ -279,23 +280,19 @@ pub struct DeleteObjectInput {
     /// The version, where the client names one.
     pub version_id: Option<VersionId>,
     /// What must hold of the object there is now.
-    pub condition: WriteCondition,
+    pub conditions: DeleteConditions,
     /// Whether a version may be removed though a retention in governance mode keeps it.
     pub governance: Governance,
 }
 
 impl DeleteObjectInput {
     pub(crate) fn parse(target: Target, fields: Fields<'_>) -> Result<Self> {
-        let condition = write_condition(fields)?;
-        if condition == WriteCondition::IfNoneMatchAny {
-            return Err(Error::not_implemented_header("If-None-Match"));
-        }
         let version_id = VersionId::requested(fields)?;
         Ok(Self {
             bucket: target.bucket,
             key: target.key,
             version_id,
-            condition,
+            conditions: delete_conditions(fields)?,
             governance: governance(fields)?,
         })
     }
@@ -321,8 +318,8 @@ pub struct ObjectToDelete {
     pub key: String,
     /// The version, where the client names one.
     pub version_id: Option<VersionId>,
-    /// What must hold of the object there is now: [`WriteCondition::None`] or `IfMatch`.
-    pub condition: WriteCondition,
+    /// What must hold of the object there is now.
+    pub conditions: DeleteConditions,
 }
 
 impl DeleteObjectsInput {
@@ -356,13 +353,7 @@ impl DeleteObjectsInput {
 
 impl ObjectToDelete {
     fn parse(element: &Element) -> Result<Self> {
-        for unsupported in ["LastModifiedTime", "Size"] {
-            if element.optional(unsupported)?.is_some() {
-                return Err(Error::new(ErrorCode::NotImplemented)
-                    .message("Deletes conditional on time or size are not implemented"));
-            }
-        }
-        element.only(&["Key", "VersionId", "ETag"])?;
+        element.only(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
         let key = element.text_of("Key")?;
         // The schema wants a key; whether it is too long is that object's own failure.
         if key.is_empty() {
@@ -371,14 +362,15 @@ impl ObjectToDelete {
         let version_id = element
             .optional_text("VersionId")?
             .filter(|text| !text.is_empty());
-        let condition = match element.optional_text("ETag")? {
-            Some(tag) => WriteCondition::IfMatch(ETagMatch::parse("ETag", tag)?),
-            None => WriteCondition::None,
-        };
+        let conditions = delete_conditions_of(
+            element.optional_text("ETag")?,
+            element.optional_text("LastModifiedTime")?,
+            element.optional_text("Size")?,
+        )?;
         Ok(Self {
             key: key.to_owned(),
             version_id: version_id.map(VersionId::parse).transpose()?,
-            condition,
+            conditions,
         })
     }
 }
@@ -400,6 +392,7 @@ fn require_digest(headers: &HeaderMap) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::etag::ETagMatch;
     use crate::operation::Query;
 
     fn delete_with(headers: &HeaderMap, body: &str) -> Result<DeleteObjectsInput> {
@@ -422,7 +415,7 @@ mod tests {
         let input = delete(
             "<?xml version=\"1.0\"?><Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <Object><Key> a&amp;b </Key></Object>\
-             <Object><Key>c</Key><VersionId>null</VersionId><ETag>*</ETag></Object>\
+             <Object><Key>c</Key><VersionId>null</VersionId><ETag>*</ETag><Size>7</Size></Object>\
              <Quiet>true</Quiet></Delete>",
         )
         .unwrap();
@@ -430,10 +423,12 @@ mod tests {
         assert_eq!(input.objects[0].key, " a&b ");
         assert_eq!(input.objects[0].version_id, None);
         assert_eq!(input.objects[1].version_id, Some(VersionId::Null));
-        assert_eq!(
-            input.objects[1].condition,
-            WriteCondition::IfMatch(ETagMatch::Any)
-        );
+        let conditions = DeleteConditions {
+            if_match: Some(ETagMatch::Any),
+            modified: None,
+            size_bytes: Some(7),
+        };
+        assert_eq!(input.objects[1].conditions, conditions);
     }
 
     #[test]

@@ -7,14 +7,12 @@ use crate::body::checksum::ChecksumAlgorithm;
 use crate::error::{Error, Result};
 
 /// Beginnings of header names that are refused whatever their value.
-const REFUSED_PREFIXES: [&str; 2] = ["x-amz-if-match-", "x-amz-object-lock-event-hold"];
+const REFUSED_PREFIXES: [&str; 1] = ["x-amz-object-lock-event-hold"];
 
 /// Header names that are refused whatever their value.
-const REFUSED: [&str; 6] = [
+const REFUSED: [&str; 4] = [
     "x-amz-bucket-object-lock-token",
-    "x-amz-expected-bucket-owner",
     "x-amz-mfa",
-    "x-amz-source-expected-bucket-owner",
     "x-amz-write-offset-bytes",
     "x-amz-rename-source",
 ];

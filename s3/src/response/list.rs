@@ -164,9 +164,7 @@ impl ListObjectsV2Output {
             if let Some(start_after) = &self.input.start_after {
                 writer.key("StartAfter", start_after, list.encoding);
             }
-            if let Some(continuation) = &self.input.continuation {
-                writer.text("ContinuationToken", &continuation.to_token());
-            }
+            writer.optional("ContinuationToken", self.input.token.as_deref());
             if let Some(next) = &self.next {
                 writer.text("NextContinuationToken", &next.to_token());
             }
@@ -279,8 +277,6 @@ impl ListObjectVersionsOutput {
 pub struct ListMultipartUploadsOutput {
     /// What was asked for.
     pub input: ListMultipartUploadsInput,
-    /// The owner and initiator of every upload.
-    pub owner: Owner,
     /// The uploads, in order of key and then of upload.
     pub uploads: Vec<UploadEntry>,
     /// The common prefixes, in order.
@@ -297,6 +293,10 @@ pub struct UploadEntry {
     pub key: String,
     /// The upload.
     pub upload_id: String,
+    /// Who began it.
+    pub initiator: Owner,
+    /// Whose its object is to be.
+    pub owner: Owner,
     /// When it was begun.
     pub initiated: Timestamp,
     /// Its storage class.
@@ -340,8 +340,8 @@ impl ListMultipartUploadsOutput {
     fn write_upload(&self, writer: &mut XmlWriter, upload: &UploadEntry) {
         writer.key("Key", &upload.key, self.input.list.encoding);
         writer.text("UploadId", &upload.upload_id);
-        writer.owner("Initiator", &self.owner);
-        writer.owner("Owner", &self.owner);
+        writer.owner("Initiator", &upload.initiator);
+        writer.owner("Owner", &upload.owner);
         writer.text("StorageClass", upload.storage_class.as_str());
         writer.text("Initiated", &to_iso8601(upload.initiated));
         writer.checksum_kind(upload.checksum);
@@ -395,6 +395,7 @@ mod tests {
                 list: common(Some(EncodingType::Url)),
                 start_after: Some("p +".to_owned()),
                 continuation: None,
+                token: None,
                 fetch_owner: true,
             },
             contents: vec![entry()],
@@ -488,10 +489,11 @@ mod tests {
                 key_marker: None,
                 upload_id_marker: None,
             },
-            owner: (*owner()).clone(),
             uploads: vec![UploadEntry {
                 key: "p k".to_owned(),
                 upload_id: "u1".to_owned(),
+                initiator: (*owner()).clone(),
+                owner: (*owner()).clone(),
                 initiated: from_unix_ms(0),
                 storage_class: StorageClass::Standard,
                 checksum: None,

@@ -157,7 +157,9 @@ impl CompleteMultipartUploadOutput {
 pub struct ListPartsOutput {
     /// What was asked for.
     pub input: ListPartsInput,
-    /// The owner and initiator of the upload.
+    /// Who began it.
+    pub initiator: Owner,
+    /// Whose its object is to be.
     pub owner: Owner,
     /// The storage class of the upload.
     pub storage_class: StorageClass,
@@ -196,7 +198,7 @@ impl ListPartsOutput {
             writer.text("Bucket", self.input.bucket.as_str());
             writer.text("Key", self.input.key.as_str());
             writer.text("UploadId", &self.input.upload_id);
-            writer.owner("Initiator", &self.owner);
+            writer.owner("Initiator", &self.initiator);
             writer.owner("Owner", &self.owner);
             writer.text("StorageClass", self.storage_class.as_str());
             writer.checksum_kind(self.checksum);
@@ -280,6 +282,10 @@ mod tests {
                 part_number_marker: 1,
                 max_parts: 1,
                 customer_key: None,
+            },
+            initiator: Owner {
+                id: "i1".to_owned(),
+                display_name: "i".to_owned(),
             },
             owner: Owner {
                 id: "o1".to_owned(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::encryption::{ServerSideEncryption, insert_encryption};
 use super::{header_text, metadata_text};
-use crate::body::checksum::Checksum;
+use crate::body::checksum::{Checksum, ChecksumType};
 use crate::config::object_lock::{LegalHold, Retention};
 use crate::config::tagging::TagSet;
 use crate::error::{Error, ErrorCode};
@@ -33,6 +33,7 @@ pub(super) const SOURCE_VERSION_ID: HeaderName =
 const WEBSITE_REDIRECT: HeaderName = HeaderName::from_static("x-amz-website-redirect-location");
 
 /// That the version is a delete marker.
+const CHECKSUM_TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
 const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
 
 /// The type of an object that was stored without one.
@@ -51,8 +52,6 @@ pub struct ObjectInfo {
     pub headers: ObjectHeaders,
     /// Its storage class.
     pub storage_class: StorageClass,
-    /// Its checksum.
-    pub checksum: Option<Checksum>,
     /// Its version, in a bucket that keeps versions or ever did.
     pub version_id: Option<VersionId>,
     /// How many tags it has.
@@ -74,7 +73,10 @@ pub struct GetObjectOutput {
     pub parts_count: Option<u32>,
     /// Headers that replace the stored ones.
     pub overrides: ResponseOverrides,
-    /// Whether the checksum is shown. It never is with a range, as it isn't the range's.
+    /// The checksum of the bytes that are answered, where it is known, and the type that the
+    /// object's is of. With a range it isn't the object's.
+    pub checksum: Option<(Checksum, ChecksumType)>,
+    /// Whether it is shown.
     pub checksum_mode: ChecksumMode,
     /// How it is encrypted.
     pub encryption: Option<ServerSideEncryption>,
@@ -111,16 +113,17 @@ impl GetObjectOutput {
         if let Some(parts) = self.parts_count {
             headers.insert("x-amz-mp-parts-count", parts.into());
         }
-        match self.range {
-            Some(range) => {
-                let value = header_text(&range.content_range(self.object.size_bytes));
-                headers.insert(CONTENT_RANGE, value.expect("digits and a slash are legal"));
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            }
-            None if self.checksum_mode == ChecksumMode::Enabled => {
-                insert_checksum(headers, self.object.checksum.as_ref());
-            }
-            None => {}
+        if let Some((checksum, kind)) = &self.checksum
+            && self.checksum_mode == ChecksumMode::Enabled
+        {
+            insert_checksum(headers, Some(checksum));
+            let kind = HeaderValue::from_static(kind.name());
+            headers.insert(CHECKSUM_TYPE, kind);
+        }
+        if let Some(range) = self.range {
+            let value = header_text(&range.content_range(self.object.size_bytes));
+            headers.insert(CONTENT_RANGE, value.expect("digits and a slash are legal"));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         response
     }
@@ -426,7 +429,7 @@ pub(super) fn insert_checksum(headers: &mut HeaderMap, checksum: Option<&Checksu
         value.expect("Base64 is legal"),
     );
     let kind = HeaderValue::from_static(checksum.checksum_type().name());
-    headers.insert("x-amz-checksum-type", kind);
+    headers.insert(CHECKSUM_TYPE, kind);
 }
 
 fn insert_content_headers(
@@ -514,7 +517,6 @@ mod tests {
                     ..ObjectHeaders::default()
                 },
                 storage_class: StorageClass::OneZoneIa,
-                checksum: Checksum::parse(ChecksumAlgorithm::Crc32, "AAAAAA==-2"),
                 version_id: Some(VersionId::Null),
                 tag_count: 3,
                 retention: Some(Retention {
@@ -526,6 +528,8 @@ mod tests {
             range: None,
             parts_count: None,
             overrides: ResponseOverrides::default(),
+            checksum: Checksum::parse(ChecksumAlgorithm::Crc32, "AAAAAA==-2")
+                .map(|checksum| (checksum, ChecksumType::Composite)),
             checksum_mode: ChecksumMode::Enabled,
             encryption: Some(ServerSideEncryption::Store),
         }
@@ -564,8 +568,10 @@ mod tests {
     }
 
     #[test]
-    fn a_range_has_no_checksum() {
+    fn a_part_may_have_a_checksum() {
         let mut output = output();
+        let of_part = Checksum::parse(ChecksumAlgorithm::Crc32, "AAAAAA==").unwrap();
+        output.checksum = Some((of_part, ChecksumType::Composite));
         output.range = Some(ByteRange {
             start: 2,
             end_exclusive: 5,
@@ -578,7 +584,8 @@ mod tests {
         assert_eq!(response.headers()["content-length"], "3");
         assert_eq!(response.headers()["content-type"], "text/html");
         assert_eq!(response.headers()["x-amz-mp-parts-count"], "2");
-        assert!(!response.headers().contains_key("x-amz-checksum-crc32"));
+        assert_eq!(response.headers()["x-amz-checksum-crc32"], "AAAAAA==");
+        assert_eq!(response.headers()["x-amz-checksum-type"], "COMPOSITE");
     }
 
     #[test]
