@@ -20,7 +20,7 @@ DIR ?= target/dev
 ARGS ?=
 
 .PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability kills simulation \
-	kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
+	compatibility kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 17
@@ -64,6 +64,9 @@ clippy: ## Look for mistakes
 unit: export RIQUET_BOTOCORE_DIR = $(wildcard $(RIQUET_VENV)/lib/python3*/site-packages/botocore)
 unit: ## Run unit and property tests
 	cargo test --release --workspace --exclude riquet-tests
+
+compatibility: ## Write docs/COMPATIBILITY.md anew, from docs/s3-compatibility.toml
+	RIQUET_WRITE_COMPATIBILITY=1 cargo test --release -p riquet-s3 --test botocore -- the_page
 
 kernels: ## Run the erasure code's tests once with each of its kernels
 	scripts/kernels.sh

@@ -123,6 +123,15 @@ def test_bad_policies_change_nothing(t):
     assert t.s3.get_bucket_policy(Bucket=bucket)["Policy"] == good
 
 
+def test_a_policy_is_public_or_not(t):
+    bucket = t.bucket()
+    for principal, is_public in (("*", True), ({"AWS": "arn:aws:iam:::user/main"}, False)):
+        text = policy(statement("Allow", principal, "s3:GetObject", objects(bucket)))
+        t.s3.put_bucket_policy(Bucket=bucket, Policy=text, ConfirmRemoveSelfBucketAccess=True)
+        status = t.s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]
+        assert status == {"IsPublic": is_public}, principal
+
+
 def fetch(url):
     """An unsigned GET: status and body."""
     try:

@@ -144,14 +144,40 @@ def test_copy_conditions_on_the_target(t):
     bucket = t.bucket()
     t.put(bucket, "k", b"1")
 
-    def copy(condition, value):
-        headers = {"x-amz-copy-source": f"/{bucket}/k", condition: value}
-        return t.raw.signed("PUT", f"/{bucket}/copy", headers=headers)
+    def copy(**condition):
+        source = {"Bucket": bucket, "Key": "k"}
+        answer = t.s3.copy_object(Bucket=bucket, Key="copy", CopySource=source, **condition)
+        return answer["CopyObjectResult"]["ETag"]
 
-    etag = copy("if-none-match", "*").expect(200).element("ETag")
-    copy("if-none-match", "*").expect(412, "PreconditionFailed")
-    copy("if-match", etag).expect(200)
-    copy("if-match", '"other"').expect(412, "PreconditionFailed")
+    etag = copy(IfNoneMatch="*")
+    copy(IfMatch=etag)
+    for false in ({"IfNoneMatch": "*"}, {"IfMatch": '"other"'}):
+        with refused("PreconditionFailed", 412):
+            copy(**false)
+
+
+def test_part_copy_conditions_on_the_source(t):
+    bucket = t.bucket()
+    etag = t.put(bucket, "k", b"1")["ETag"]
+    modified = t.s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+    where = {"Bucket": bucket, "Key": "copy"}
+    where["UploadId"] = t.s3.create_multipart_upload(**where)["UploadId"]
+    where |= {"PartNumber": 1, "CopySource": {"Bucket": bucket, "Key": "k"}}
+    for true, false in (
+        ({"CopySourceIfMatch": etag}, {"CopySourceIfMatch": '"other"'}),
+        ({"CopySourceIfNoneMatch": '"other"'}, {"CopySourceIfNoneMatch": etag}),
+        (
+            {"CopySourceIfModifiedSince": modified - HOUR},
+            {"CopySourceIfModifiedSince": modified},
+        ),
+        (
+            {"CopySourceIfUnmodifiedSince": modified},
+            {"CopySourceIfUnmodifiedSince": modified - HOUR},
+        ),
+    ):
+        t.s3.upload_part_copy(**where, **true)
+        with refused("PreconditionFailed", 412):
+            t.s3.upload_part_copy(**where, **false)
 
 
 def test_complete_only_if_absent(t):
@@ -173,6 +199,20 @@ def test_complete_only_if_absent(t):
             with refused("PreconditionFailed", 412):
                 t.s3.complete_multipart_upload(**call, IfNoneMatch="*")
     assert t.get(bucket, "k") == first[0].encode()
+
+
+def test_complete_only_if_unchanged(t):
+    bucket = t.bucket()
+    where = {"Bucket": bucket, "Key": "k"}
+    etag = t.put(bucket, "k", b"old")["ETag"]
+    where["UploadId"] = t.s3.create_multipart_upload(**where)["UploadId"]
+    part = t.s3.upload_part(**where, PartNumber=1, Body=b"new")["ETag"]
+    where["MultipartUpload"] = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    with refused("PreconditionFailed", 412):
+        t.s3.complete_multipart_upload(**where, IfMatch='"other"')
+    assert t.get(bucket, "k") == b"old"
+    t.s3.complete_multipart_upload(**where, IfMatch=etag)
+    assert t.get(bucket, "k") == b"new"
 
 
 def test_what_failed_is_named(t):

@@ -25,6 +25,12 @@ def md5_of(letter):
     return base64.b64encode(hashlib.md5(letter.encode() * 32).digest()).decode()
 
 
+def customer_header(letter):
+    """The same as headers have it, for calls that boto3 does not help with."""
+    key = base64.b64encode(letter.encode() * 32).decode()
+    return customer(letter) | {"SSECustomerKey": key, "SSECustomerKeyMD5": md5_of(letter)}
+
+
 KINDS = {
     "plain": {},
     "store": {"ServerSideEncryption": "AES256"},
@@ -183,7 +189,8 @@ def test_parts(t):
             assert_shown(answer, kind)
             part.update({n: v for n, v in checksums.items() if n.startswith("Checksum")})
             parts.append(part)
-        sizes = [part["Size"] for part in t.s3.list_parts(**place)["Parts"]]
+        listing = t.s3.list_parts(**place, **(customer_header("k") if kind == "customer" else {}))
+        sizes = [part["Size"] for part in listing["Parts"]]
         assert sizes == [len(body) for body in bodies]
         done = t.s3.complete_multipart_upload(
             MultipartUpload={"Parts": parts}, **place, **reading(kind)
@@ -214,13 +221,11 @@ def test_another_customer_key_opens_nothing(t):
     attributes = {"Bucket": bucket, "Key": "k", "ObjectAttributes": ["ObjectSize"]}
     with refused("InvalidRequest", 400):
         t.s3.get_object_attributes(**attributes)
-    key = customer("k") | {"SSECustomerKeyMD5": md5_of("k")}
-    key["SSECustomerKey"] = base64.b64encode(key["SSECustomerKey"]).decode()
-    assert t.s3.get_object_attributes(**attributes, **key)["ObjectSize"] == len(b"body")
+    answer = t.s3.get_object_attributes(**attributes, **customer_header("k"))
+    assert answer["ObjectSize"] == len(b"body")
     with refused("InvalidArgument", 400):
         # Given an MD5, boto3 leaves both as they are.
-        arguments = customer("k") | {"SSECustomerKeyMD5": md5_of("w")}
-        arguments["SSECustomerKey"] = base64.b64encode(b"k" * 32).decode()
+        arguments = customer_header("k") | {"SSECustomerKeyMD5": md5_of("w")}
         t.put(bucket, "k", b"body", **arguments)
     with refused("InvalidArgument", 400):
         t.put(bucket, "k", b"body", ServerSideEncryption="AES256", **customer("k"))
@@ -251,6 +256,31 @@ def test_service_keys(t):
     assert t.get(bucket, "k") == b"other"
     with refused("InvalidArgument", 400):
         t.put(bucket, "k", b"body", SSEKMSKeyId=KMS_KEY)
+
+
+def test_service_keys_of_copies_and_uploads(t):
+    bucket = t.bucket()
+    t.put(bucket, "k", b"body")
+    service = {
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": KMS_KEY,
+        "SSEKMSEncryptionContext": base64.b64encode(b'{"team": "one"}').decode(),
+        "BucketKeyEnabled": True,
+    }
+    source = {"Bucket": bucket, "Key": "k"}
+    copied = t.s3.copy_object(Bucket=bucket, Key="c", CopySource=source, **service)
+    where = {"Bucket": bucket, "Key": "m"}
+    begun = t.s3.create_multipart_upload(**where, **service)
+    for answer in (copied, begun):
+        assert answer["SSEKMSKeyId"] == KMS_KEY and answer["BucketKeyEnabled"] is True
+        assert base64.b64decode(answer["SSEKMSEncryptionContext"]) == b'{"team":"one"}'
+    where["UploadId"] = begun["UploadId"]
+    etag = t.s3.upload_part(**where, PartNumber=1, Body=b"body")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    t.s3.complete_multipart_upload(**where, MultipartUpload=parts)
+    for key in ("c", "m"):
+        assert t.get(bucket, key) == b"body"
+        assert t.other.head_object(Bucket=bucket, Key=key)["SSEKMSKeyId"] == KMS_KEY
 
 
 def default_of(algorithm, key=None):

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import io
 
 from boto3.s3.transfer import TransferConfig
@@ -197,6 +198,63 @@ def test_parts_of_every_algorithm_and_form(t):
         false = base64.b64encode(bytes(len(base64.b64decode(whole[field])))).decode()
         with refused("BadDigest", 400):
             t.put(bucket, "whole", b"x", **{field: false})
+
+
+def crc(body, polynomial, bits):
+    """A reflected CRC, bit by bit."""
+    register = (1 << bits) - 1
+    for byte in body:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (polynomial if register & 1 else 0)
+    return (register ^ (1 << bits) - 1).to_bytes(bits // 8, "big")
+
+
+DIGESTS = {
+    "CRC32": lambda body: crc(body, 0xEDB88320, 32),
+    "CRC32C": lambda body: crc(body, 0x82F63B78, 32),
+    "CRC64NVME": lambda body: crc(body, 0x9A6C9329AC4BC9B5, 64),
+    "SHA1": lambda body: hashlib.sha1(body).digest(),
+    "SHA256": lambda body: hashlib.sha256(body).digest(),
+}
+
+
+def test_checksums_that_the_client_computed(t):
+    """Of whole objects, of parts, and of the object that parts make."""
+    bucket = t.bucket()
+    body = b"vent d'autan"
+    md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
+    size = {"ContentLength": len(body), "ContentMD5": md5}
+    for algorithm, digest in DIGESTS.items():
+        field = f"Checksum{algorithm}"
+        right = {field: base64.b64encode(digest(body)).decode()}
+        false = {field: base64.b64encode(digest(b"another")).decode()}
+        t.put(bucket, "k", body, **size, **right)
+        head = t.other.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+        assert head[field] == right[field]
+
+        form = "FULL_OBJECT" if algorithm in FULL_OBJECT else "COMPOSITE"
+        where = {"Bucket": bucket, "Key": "m"}
+        where["UploadId"] = t.s3.create_multipart_upload(
+            **where, ChecksumAlgorithm=algorithm, ChecksumType=form
+        )["UploadId"]
+        part = {**where, "PartNumber": 1, "Body": body, **size}
+        with refused("BadDigest", 400):
+            t.put(bucket, "k", body, **false)
+        with refused("BadDigest", 400):
+            t.s3.upload_part(**part, **false)
+        etag = t.s3.upload_part(**part, **right)["ETag"]
+        where["MultipartUpload"] = {"Parts": [{"PartNumber": 1, "ETag": etag, **right}]}
+        where |= {"ChecksumType": form, "MpuObjectSize": len(body)}
+        whole = right
+        if form == "COMPOSITE":
+            whole = {field: base64.b64encode(digest(digest(body))).decode() + "-1"}
+        with refused("BadDigest", 400):
+            t.s3.complete_multipart_upload(**where, **false)
+        with refused("InvalidRequest", 400):
+            t.s3.complete_multipart_upload(**(where | {"MpuObjectSize": 1}), **whole)
+        done = t.s3.complete_multipart_upload(**where, **whole)
+        assert (done[field], done["ChecksumType"]) == (whole[field], form)
 
 
 def test_forms_that_do_not_exist(t):

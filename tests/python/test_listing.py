@@ -173,6 +173,24 @@ def test_encoding_type_url(t):
     assert reply.element("Key") in ("a+b", "a%20b")
 
 
+def test_uploads_are_encoded_when_asked(t):
+    bucket = t.bucket()
+    for key in ("é/1", "é/2", "k&"):
+        t.s3.create_multipart_upload(Bucket=bucket, Key=key)
+    page = t.s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", EncodingType="url")
+    assert page["EncodingType"] == "url"
+    assert [upload["Key"] for upload in page["Uploads"]] == ["k%26"]
+    assert prefixes(page) == ["%C3%A9/"]
+
+
+def test_nothing_was_ever_restored(t):
+    bucket = filled(t, ["a"])
+    for call in (t.s3.list_objects_v2, t.s3.list_objects, t.s3.list_object_versions):
+        page = call(Bucket=bucket, OptionalObjectAttributes=["RestoreStatus"])
+        (entry,) = page.get("Contents") or page["Versions"]
+        assert entry["Key"] == "a" and "RestoreStatus" not in entry
+
+
 def test_list_of_an_absent_bucket(t):
     for call in (t.s3.list_objects_v2, t.s3.list_objects, t.s3.list_object_versions):
         with refused("NoSuchBucket", 404):

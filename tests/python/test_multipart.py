@@ -1,6 +1,7 @@
 """The multipart family."""
 
 import concurrent.futures
+import datetime
 import hashlib
 
 from support import KIB, MIB, data, md5, refused
@@ -109,6 +110,25 @@ def test_parts_have_checksums_of_their_own(t):
             # boto3 compares it with the bytes.
             t.other.get_object(**named, ChecksumMode="ENABLED")["Body"].read()
             assert field not in t.s3.head_object(**named)
+
+
+def test_an_upload_says_what_its_object_is(t):
+    bucket = t.bucket()
+    said = {
+        "ContentType": "application/x-netcdf",
+        "ContentEncoding": "gzip",
+        "ContentLanguage": "fr",
+        "ContentDisposition": "inline",
+        "CacheControl": "max-age=60",
+        "Expires": datetime.datetime(2035, 1, 2, tzinfo=datetime.timezone.utc),
+        "Metadata": {"sensor": "7"},
+        "StorageClass": "ONEZONE_IA",
+        "WebsiteRedirectLocation": "/other",
+    }
+    upload = Upload(t, bucket, **said)
+    upload.complete([upload.part(1, b"x")])
+    head = t.other.head_object(Bucket=bucket, Key="object")
+    assert {name: head[name] for name in said} == said
 
 
 def test_parts_uploaded_again_replace_the_old(t):

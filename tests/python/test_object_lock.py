@@ -61,6 +61,15 @@ def test_what_is_kept_is_kept(t):
         Bucket=bucket, Delete={"Objects": [{"Key": "k", "VersionId": version}]}
     )
     assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
+    other = t.put(
+        bucket, "o", b"x", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=until
+    )["VersionId"]
+    answer = t.s3.delete_objects(
+        Bucket=bucket,
+        Delete={"Objects": [{"Key": "o", "VersionId": other}]},
+        BypassGovernanceRetention=True,
+    )
+    assert [entry["VersionId"] for entry in answer["Deleted"]] == [other]
     # To hide it is no removal.
     marker = t.s3.delete_object(Bucket=bucket, Key="k")["VersionId"]
     t.s3.delete_object(Bucket=bucket, Key="k", VersionId=marker)
@@ -68,6 +77,28 @@ def test_what_is_kept_is_kept(t):
     t.s3.delete_object(**where, BypassGovernanceRetention=True)
     with refused("NoSuchVersion", 404):
         t.s3.get_object(**where)
+
+
+def test_copies_and_uploads_are_locked_too(t):
+    bucket = locked_bucket(t)
+    t.put(bucket, "k", b"x")
+    lock = {
+        "ObjectLockMode": "GOVERNANCE",
+        "ObjectLockRetainUntilDate": soon(days=1),
+        "ObjectLockLegalHoldStatus": "ON",
+    }
+    source = {"Bucket": bucket, "Key": "k"}
+    t.s3.copy_object(Bucket=bucket, Key="c", CopySource=source, **lock)
+    where = {"Bucket": bucket, "Key": "m"}
+    where["UploadId"] = t.s3.create_multipart_upload(**where, **lock)["UploadId"]
+    etag = t.s3.upload_part(**where, PartNumber=1, Body=b"x")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    t.s3.complete_multipart_upload(**where, MultipartUpload=parts)
+    for key in ("c", "m"):
+        head = t.other.head_object(Bucket=bucket, Key=key)
+        assert {name: head[name] for name in lock} == lock, key
+        with refused("AccessDenied", 403):
+            t.s3.delete_object(Bucket=bucket, Key=key, VersionId=head["VersionId"])
 
 
 def test_retentions_grow_and_shrink_by_their_mode(t):

@@ -83,6 +83,9 @@ def test_list_buckets_has_dates_and_an_owner(t):
         Prefix="test-", PaginationConfig={"PageSize": 3}
     )
     assert bucket in [entry["Name"] for page in pages for entry in page["Buckets"]]
+    here = t.s3.list_buckets(Prefix=bucket, BucketRegion=t.s3.meta.region_name)
+    assert [entry["Name"] for entry in here["Buckets"]] == [bucket]
+    assert t.s3.list_buckets(Prefix=bucket, BucketRegion="mars-north-1")["Buckets"] == []
 
 
 def test_absent_objects(t):
@@ -145,19 +148,22 @@ def test_default_content_type_and_response_overrides(t):
     bucket = t.bucket()
     t.raw.signed("PUT", f"/{bucket}/k", body=b"x").expect(200)
     assert t.s3.head_object(Bucket=bucket, Key="k")["ContentType"] == "binary/octet-stream"
-    answer = t.s3.get_object(
-        Bucket=bucket,
-        Key="k",
-        ResponseContentType="text/plain",
-        ResponseContentDisposition="inline",
-        ResponseCacheControl="no-cache",
-        ResponseContentLanguage="oc",
-        ResponseContentEncoding="identity",
-    )
-    assert answer["ContentType"] == "text/plain"
-    assert answer["ContentDisposition"] == "inline"
-    assert answer["CacheControl"] == "no-cache"
-    assert answer["ContentLanguage"] == "oc"
+    overrides = {
+        "ResponseContentType": "text/plain",
+        "ResponseContentDisposition": "inline",
+        "ResponseCacheControl": "no-cache",
+        "ResponseContentLanguage": "oc",
+        "ResponseContentEncoding": "identity",
+        "ResponseExpires": datetime.datetime(2035, 1, 2, tzinfo=datetime.timezone.utc),
+    }
+    for read in (t.s3.get_object, t.other.head_object):
+        answer = read(Bucket=bucket, Key="k", **overrides)
+        assert answer["ContentType"] == "text/plain"
+        assert answer["ContentDisposition"] == "inline"
+        assert answer["ContentEncoding"] == "identity"
+        assert answer["CacheControl"] == "no-cache"
+        assert answer["ContentLanguage"] == "oc"
+        assert answer["Expires"] == overrides["ResponseExpires"]
 
 
 def test_ranges(t):
@@ -281,18 +287,28 @@ def test_copy_replaces_metadata(t):
     body = data(100 * KIB)
     t.put(bucket, "k", body, ContentType="text/x-a", Metadata={"m": "1"})
     source = {"Bucket": bucket, "Key": "k"}
+    headers = {
+        "ContentType": "text/x-b",
+        "ContentEncoding": "x-b",
+        "ContentLanguage": "oc",
+        "ContentDisposition": "inline",
+        "CacheControl": "no-cache",
+        "Expires": datetime.datetime(2035, 1, 2, tzinfo=datetime.timezone.utc),
+    }
     # Onto itself, which is how metadata is edited.
     t.s3.copy_object(
         Bucket=bucket,
         Key="k",
         CopySource=source,
         MetadataDirective="REPLACE",
-        ContentType="text/x-b",
+        AnnotationDirective="EXCLUDE",
         Metadata={"n": "2"},
+        **headers,
     )
     back = t.s3.get_object(Bucket=bucket, Key="k")
     assert back["Body"].read() == body
-    assert (back["ContentType"], back["Metadata"]) == ("text/x-b", {"n": "2"})
+    assert back["Metadata"] == {"n": "2"}
+    assert {name: back[name] for name in headers} == headers
     with refused("InvalidRequest", 400):
         t.s3.copy_object(Bucket=bucket, Key="k", CopySource=source)
     # A new storage class is a change too.

@@ -61,6 +61,15 @@ def test_ownership_of_a_new_bucket(t):
         t.s3.create_bucket(Bucket=bucket + "-2", ObjectOwnership="Nobody")
 
 
+def test_a_new_bucket_is_where_it_is_asked_for(t):
+    where = {"LocationConstraint": t.s3.meta.region_name}
+    bucket = t.bucket(CreateBucketConfiguration=where, BucketNamespace="global")
+    location = t.other.get_bucket_location(Bucket=bucket)["LocationConstraint"]
+    assert location in (where["LocationConstraint"], None)
+    with refused("IllegalLocationConstraintException", 400):
+        t.bucket(CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+
+
 def test_acceleration_and_payment_are_as_they_can_be(t):
     bucket = t.bucket()
     assert "Status" not in t.s3.get_bucket_accelerate_configuration(Bucket=bucket)
@@ -82,13 +91,17 @@ def test_what_nobody_can_set_is_not_there(t):
     with refused("ReplicationConfigurationNotFoundError", 404):
         t.s3.get_bucket_replication(Bucket=bucket)
     for kind in ("analytics", "inventory", "metrics", "intelligent_tiering"):
-        listed = getattr(t.s3, f"list_bucket_{kind}_configurations")(Bucket=bucket)
+        list_all = getattr(t.s3, f"list_bucket_{kind}_configurations")
+        # An empty token is that of the first page, and nobody was given another.
+        listed = list_all(Bucket=bucket, ContinuationToken="")
+        with refused("InvalidArgument", 400):
+            list_all(Bucket=bucket, ContinuationToken="x")
         assert listed["IsTruncated"] is False
         assert not any(name.endswith("List") for name in listed)
         with refused("NoSuchConfiguration", 404):
             getattr(t.s3, f"get_bucket_{kind}_configuration")(Bucket=bucket, Id="x")
         with refused("NoSuchBucket", 404):
-            getattr(t.s3, f"list_bucket_{kind}_configurations")(Bucket=bucket + "-none")
+            list_all(Bucket=bucket + "-none")
 
 
 def test_redirects_are_stored_but_not_copied(t):

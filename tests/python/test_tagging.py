@@ -64,6 +64,9 @@ def test_tags_belong_to_a_version(t):
     t.s3.put_object_tagging(Bucket=bucket, Key="k", VersionId=first, Tagging=tag_set(n="one"))
     assert tags_of(t.other, bucket, "k", VersionId=first) == {"n": "one"}
     assert tags_of(t.other, bucket, "k") == {"n": "2"}
+    t.s3.delete_object_tagging(Bucket=bucket, Key="k", VersionId=first)
+    assert tags_of(t.other, bucket, "k", VersionId=first) == {}
+    assert tags_of(t.other, bucket, "k") == {"n": "2"}
     gone = t.s3.delete_object(Bucket=bucket, Key="k")["VersionId"]
     with refused("NoSuchKey", 404):
         t.s3.put_object_tagging(Bucket=bucket, Key="k", Tagging=tag_set(n="3"))

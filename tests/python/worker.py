@@ -1,4 +1,5 @@
-"""Runs test functions on request: a JSON line in, a JSON line out.
+"""Runs test functions on request: a JSON line in, a JSON line out, which tells a failure and what of
+S3 the function has shown to work.
 
 What a test prints goes to standard error. Each test has a bounded time.
 """
@@ -10,6 +11,7 @@ import signal
 import sys
 import traceback
 
+from recorder import Recorder
 from support import Tester
 
 # The slowest test moves 64 MiB a few times; those of `large` move GiBs.
@@ -24,6 +26,7 @@ def main():
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     signal.signal(signal.SIGALRM, out_of_time)
+    recorder = Recorder()
     tester = Tester()
     for line in sys.stdin:
         question = json.loads(line)
@@ -36,7 +39,7 @@ def main():
             failure = traceback.format_exc()
         finally:
             signal.alarm(0)
-        answers.write(json.dumps({"failure": failure}) + "\n")
+        answers.write(json.dumps({"failure": failure, "shown": recorder.take()}) + "\n")
 
 
 main()

@@ -7,6 +7,7 @@
 //! * [`client`] runs the clients that people use, as `docs/CLIENTS.md` lists them;
 //! * [`mount`] holds buckets mounted as folders, [`tree`] the files to copy, [`data`] the bytes;
 //! * [`python`] turns each test function under `python/` into a trial;
+//! * [`compatibility`] holds what these have shown against `docs/s3-compatibility.toml`;
 //! * [`skip`] decides what this machine cannot run, before anything is run;
 //! * [`suite`] ties these into one `main` for each suite.
 //!
@@ -21,6 +22,7 @@
 
 pub mod client;
 pub mod cluster;
+pub mod compatibility;
 pub mod data;
 pub mod mount;
 pub mod paths;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::client::Run;
 use crate::cluster::{Cluster, Site};
+use crate::compatibility;
 use crate::paths::{self, Venv};
 use crate::skip::Need;
 use crate::suite::Shared;
@@ -76,7 +77,7 @@ impl Python {
         let answer = worker.ask(&json!({"module": module, "function": function}))?;
         self.workers.give(worker);
         match answer["failure"].as_str() {
-            None => Ok(()),
+            None => compatibility::check(&format!("{module}::{function}"), &answer["shown"]),
             Some(failure) => Err(failure.into()),
         }
     }

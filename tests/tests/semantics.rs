@@ -2,25 +2,27 @@
 
 use std::process::ExitCode;
 
-use riquet_tests::{python, suite};
+use riquet_tests::{compatibility, python, suite};
 
 /// A day of lifecycle rules, seconds: nobody waits for a real one.
 const SHORT_DAY: [&str; 2] = ["--lifecycle-day-seconds", "2"];
 
 fn main() -> ExitCode {
     suite::run_with(&SHORT_DAY, |shared| {
-        [
+        let modules = [
             "test_objects",
             "test_listing",
             "test_conditions",
             "test_multipart",
             "test_access",
+            "test_grants",
             "test_post",
             "test_tagging",
             "test_object_lock",
             "test_attributes",
             "test_cors",
             "test_settings",
+            "test_everywhere",
             "test_notification",
             "test_website",
             "test_logging",
@@ -33,9 +35,13 @@ fn main() -> ExitCode {
             "test_website_public",
             "test_iam",
             "test_sts",
-        ]
-        .into_iter()
-        .flat_map(|module| python::trials(shared, module))
-        .collect()
+            "test_compatibility",
+        ];
+        let trials = modules.into_iter();
+        let mut trials: Vec<_> = trials
+            .flat_map(|module| python::trials(shared, module))
+            .collect();
+        trials.push(compatibility::every_test_exists(&trials));
+        trials
     })
 }

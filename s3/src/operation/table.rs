@@ -292,39 +292,6 @@ impl OperationName {
     }
 }
 
-/// The compatibility table as Markdown: every operation that requests are routed to.
-#[must_use]
-pub fn compatibility_markdown() -> String {
-    let mut page = String::from("| operation | request | answer |\n| --- | --- | --- |\n");
-    for row in TABLE.iter().filter(|row| row.is_routed()) {
-        let path = match row.scope {
-            Scope::Service => "/",
-            Scope::Bucket => "/bucket",
-            Scope::Object => "/bucket/key",
-        };
-        let query = if row.query.is_empty() {
-            String::new()
-        } else {
-            format!("?{}", row.query.join("&"))
-        };
-        let headers: String = row
-            .headers
-            .iter()
-            .map(|header| format!(" with `{header}`"))
-            .collect();
-        let answer = if row.status == Status::Implemented {
-            "yes"
-        } else {
-            "`NotImplemented`"
-        };
-        page.push_str(&format!(
-            "| {} | `{} {path}{query}`{headers} | {answer} |\n",
-            row.name, row.method
-        ));
-    }
-    page
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,15 +319,5 @@ mod tests {
                 assert!(!same, "{} and {}", a.name, b.name);
             }
         }
-    }
-
-    #[test]
-    fn the_compatibility_page_shows_this_table() {
-        let page = include_str!("../../../docs/S3.md");
-        let table = compatibility_markdown();
-        assert!(
-            page.contains(&table),
-            "docs/S3.md should contain this table:\n\n{table}"
-        );
     }
 }

@@ -18,7 +18,9 @@ const REFUSED: [&str; 4] = [
 ];
 
 /// Headers that are accepted with the values that describe what the store does anyway.
-const ACCEPTED_VALUES: [(&str, &[&str]); 1] = [
+const ACCEPTED_VALUES: [(&str, &[&str]); 2] = [
+    // All names are in one namespace.
+    ("x-amz-bucket-namespace", &["global"]),
     // No object has annotations.
     ("x-amz-object-annotation-directive", &["COPY", "EXCLUDE"]),
 ];
@@ -105,6 +107,7 @@ mod tests {
             ("x-amz-checksum-sha512", "AAAA"),
             ("x-amz-object-lock-event-hold", "ON"),
             ("x-amz-object-annotation-directive", "x"),
+            ("x-amz-bucket-namespace", "account-regional"),
         ] {
             assert_eq!(
                 outcome(name, value),
@@ -118,6 +121,7 @@ mod tests {
     fn what_is_true_anyway_is_accepted() {
         for (name, value) in [
             ("x-amz-acl", "private"),
+            ("x-amz-bucket-namespace", "global"),
             ("x-amz-checksum-crc32c", "AAAAAA"),
             ("x-amz-checksum-mode", "ENABLED"),
             ("x-amz-meta-server-side-encryption", "AES256"),

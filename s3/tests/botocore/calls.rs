@@ -15,6 +15,7 @@ use riquet_s3::{Error, ErrorCode};
 use serde_json::Value;
 
 use super::model::Models;
+use super::told;
 
 const IAM: &str = "iam/2010-05-08";
 const STS: &str = "sts/2011-06-15";
@@ -45,14 +46,6 @@ pub(crate) fn inputs(models: &Models) -> Result<(), Failed> {
     check_inputs(&models.read(IAM)?, Service::Iam, iam_names, &mut faults);
     check_inputs(&models.read(STS)?, Service::Sts, sts_names, &mut faults);
     told(faults)
-}
-
-fn told(faults: Vec<String>) -> Result<(), Failed> {
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults.join("\n").into())
-    }
 }
 
 fn check_inputs(

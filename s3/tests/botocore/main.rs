@@ -1,11 +1,14 @@
 //! Holds the table of operations against the model of S3 that AWS ships in botocore, so that an
-//! operation AWS adds cannot go unnoticed, nor a header or parameter be ignored silently; and what
-//! is spoken of IAM and STS against their models.
+//! operation AWS adds cannot go unnoticed, nor a header or parameter be ignored silently; the
+//! compatibility file against both; and what is spoken of IAM and STS against their models.
 //!
-//! Where there is no botocore the tests count as ignored.
+//! Where there is no botocore the tests that need its models count as ignored.
 
 mod calls;
+mod compatibility;
+mod file;
 mod model;
+mod page;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -25,7 +28,7 @@ const NOT_IN_BOTOCORE: [&str; 1] = ["PostObject"];
 const NOT_IN_REQUEST_URI: [&str; 4] = ["uploadId", "partNumber", "id", "annotationName"];
 
 /// Headers that no typed input holds, each with the reason why that is no loss.
-const NOT_IN_INPUTS: [(&str, &str); 10] = [
+const NOT_IN_INPUTS: [(&str, &str); 9] = [
     ("Content-Length", "read with the body"),
     ("Content-MD5", "read with the body"),
     ("x-amz-checksum-", "read with the body"),
@@ -40,7 +43,6 @@ const NOT_IN_INPUTS: [(&str, &str); 10] = [
         "x-amz-tagging-directive",
         "no object has tags; unknown values are refused",
     ),
-    ("x-amz-bucket-namespace", "names the one namespace there is"),
     (
         "upload-id-marker",
         "means something with a key-marker alone",
@@ -62,11 +64,20 @@ const CANDIDATES: [&str; 9] = [
 
 type Check = fn(&Models) -> Result<(), Failed>;
 
-const CHECKS: [(&str, Check); 4] = [
+const CHECKS: [(&str, Check); 5] = [
     ("the_table_holds_every_operation", compare),
     ("no_header_or_parameter_is_ignored_silently", find_ignored),
+    ("the_file_holds_every_parameter", compatibility::parameters),
     ("calls_are_read_by_their_models", calls::inputs),
     ("answers_are_written_by_their_models", calls::outputs),
+];
+
+type CheckOfTable = fn() -> Result<(), Failed>;
+
+/// Those that need no model.
+const CHECKS_OF_TABLE: [(&str, CheckOfTable); 2] = [
+    ("the_file_holds_the_table", compatibility::statuses),
+    ("the_page_shows_the_file", page::check),
 ];
 
 fn main() -> ExitCode {
@@ -75,13 +86,23 @@ fn main() -> ExitCode {
     if models.is_none() {
         eprintln!("skipped: no botocore found; install it or set RIQUET_BOTOCORE_DIR");
     }
-    let trials = CHECKS.map(|(name, check)| match models.clone() {
+    let of_models = CHECKS.map(|(name, check)| match models.clone() {
         Some(models) => Trial::test(name, move || check(&models)),
         None => Trial::test(name, || Ok(()))
             .with_kind("skipped: no botocore")
             .with_ignored_flag(true),
     });
-    libtest_mimic::run(&arguments, trials.into()).exit_code()
+    let of_table = CHECKS_OF_TABLE.map(|(name, check)| Trial::test(name, check));
+    let trials = of_models.into_iter().chain(of_table).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn told(faults: Vec<String>) -> Result<(), Failed> {
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults.join("\n").into())
+    }
 }
 
 fn compare(models: &Models) -> Result<(), Failed> {
@@ -102,11 +123,7 @@ fn compare(models: &Models) -> Result<(), Failed> {
         .into_keys()
         .filter(|name| !NOT_IN_BOTOCORE.contains(name));
     differences.extend(unknown.map(|name| format!("{name} is unknown to botocore")));
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(differences.join("\n").into())
-    }
+    told(differences)
 }
 
 fn compare_row(row: &OperationInfo, http: &Value, differences: &mut Vec<String>) {
@@ -154,11 +171,7 @@ fn find_ignored(models: &Models) -> Result<(), Failed> {
             }
         }
     }
-    if ignored.is_empty() {
-        Ok(())
-    } else {
-        Err(ignored.join("\n").into())
-    }
+    told(ignored)
 }
 
 /// Whether no value of the header or parameter changes what an operation is read as.
