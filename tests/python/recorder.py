@@ -1,4 +1,4 @@
-"""What of S3 a test has shown to work: the operations it called with success, and with which parameters.
+"""What of S3 a test has shown to work: the operations it called with success, and their parameters.
 
 Only calls through botocore count. Its hooks see every client of every session, whoever made it.
 """

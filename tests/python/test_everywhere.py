@@ -29,6 +29,7 @@ def documents(t, bucket):
         "Action": "s3:GetObject",
         "Resource": f"arn:aws:s3:::{bucket}/open/*",
     }
+    policy = {"Version": "2012-10-17", "Statement": statement}
     tags = {"TagSet": [{"Key": "a", "Value": "1"}]}
     key = {"Key": "k"}
     return {
@@ -45,7 +46,7 @@ def documents(t, bucket):
         "PutBucketOwnershipControls": {
             "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
         },
-        "PutBucketPolicy": {"Policy": json.dumps({"Version": "2012-10-17", "Statement": statement})},
+        "PutBucketPolicy": {"Policy": json.dumps(policy)},
         "PutBucketRequestPayment": {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}},
         "PutBucketTagging": {"Tagging": tags},
         "PutBucketVersioning": {"VersioningConfiguration": {"Status": "Enabled"}},

@@ -1,5 +1,5 @@
-"""Runs test functions on request: a JSON line in, a JSON line out, which tells a failure and what of
-S3 the function has shown to work.
+"""Runs test functions on request: a JSON line in, a JSON line out, which tells the failure, and what
+of S3 the function has shown to work.
 
 What a test prints goes to standard error. Each test has a bounded time.
 """
