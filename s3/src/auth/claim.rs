@@ -1,6 +1,7 @@
 //! What a request claims about its sender, read from the `Authorization` header or the query of a
 //! presigned URL. Nothing is believed yet: only the form is checked here.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -289,7 +290,8 @@ fn header_time(headers: &HeaderMap) -> Result<(SystemTime, String), Error> {
     })
 }
 
-/// Lower-case header names between semicolons; at least one, none empty.
+/// Lower-case header names between semicolons; at least one, none empty and none twice: each makes
+/// its header's value a part of what is hashed, and many would make much of a little.
 fn parse_signed_headers(text: &str) -> Option<Vec<String>> {
     let valid = |name: &str| {
         !name.is_empty()
@@ -297,9 +299,12 @@ fn parse_signed_headers(text: &str) -> Option<Vec<String>> {
                 .bytes()
                 .all(|byte| byte.is_ascii_graphic() && byte != b':')
     };
-    text.split(';')
+    let names = text
+        .split(';')
         .map(|name| valid(name).then(|| name.to_ascii_lowercase()))
-        .collect::<Option<Vec<_>>>()
+        .collect::<Option<Vec<_>>>()?;
+    let distinct: HashSet<_> = names.iter().collect();
+    (distinct.len() == names.len()).then_some(names)
 }
 
 /// Which version of the signature a query carries.

@@ -1,5 +1,7 @@
 //! The decision: does the claim hold for this request, this secret and this moment?
 
+use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -161,11 +163,13 @@ fn check_life(claim: &Claim, expires: Duration, now: SystemTime) -> Result<(), E
 /// The host and everything that steers S3 must be covered; or else whoever relays a signed
 /// request could add to it.
 fn check_signed_headers(claim: &Claim, head: &Parts) -> Result<(), Error> {
+    // A set, since both may be many.
+    let signed: HashSet<_> = claim.signed_headers.iter().map(String::as_str).collect();
     let required = head.headers.keys().map(http::HeaderName::as_str);
     let mut missing: Vec<&str> = required
         .filter(|name| name.starts_with("x-amz-"))
         .chain(["host"])
-        .filter(|name| !claim.signed_headers.iter().any(|signed| signed == name))
+        .filter(|name| !signed.contains(name))
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -209,8 +213,12 @@ fn check_signature(claim: &Claim, head: &Parts, secret: &str) -> Result<Verified
 
 /// AWS's form of bytes in an error: `41 57 53`.
 pub(crate) fn spaced_hex(bytes: &[u8]) -> String {
-    let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.join(" ")
+    let mut text = String::with_capacity(3 * bytes.len());
+    for byte in bytes {
+        let space = if text.is_empty() { "" } else { " " };
+        write!(text, "{space}{byte:02x}").expect("a string takes any text");
+    }
+    text
 }
 
 #[cfg(test)]
