@@ -75,6 +75,12 @@ impl BucketName {
         &self.text[self.start..]
     }
 
+    /// The name as it was given: after its namespace, if one is named.
+    #[must_use]
+    pub fn in_namespace(&self) -> &str {
+        &self.text
+    }
+
     /// The namespace, if one is named.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
@@ -186,6 +192,7 @@ mod tests {
         ] {
             let name = BucketName::parse(text).unwrap();
             assert_eq!((name.as_str(), name.namespace()), ("abc", namespace));
+            assert_eq!(name.in_namespace(), text);
         }
         for text in ["a/b:abc", "a:b:abc", "abc:", ":ab", "a b:abc"] {
             assert!(BucketName::parse(text).is_err(), "{text}");

@@ -149,7 +149,7 @@ impl LogTarget {
     }
 
     fn write(&self, writer: &mut XmlWriter) {
-        writer.text("TargetBucket", self.bucket.as_str());
+        writer.text("TargetBucket", self.bucket.in_namespace());
         writer.text("TargetPrefix", &self.prefix);
         if !self.grants.is_empty() {
             writer.element("TargetGrants", |writer| {
@@ -345,6 +345,7 @@ mod tests {
     proptest! {
         #[test]
         fn targets_round_trip(
+            bucket in "(|:|physics:)logs",
             prefix in "[a-c/&é ]{0,5}",
             text in "[a-c&]{1,4}",
             kind in 0..3,
@@ -362,7 +363,7 @@ mod tests {
             };
             let logging = BucketLogging {
                 target: Some(LogTarget {
-                    bucket: BucketName::parse("logs").unwrap(),
+                    bucket: BucketName::parse(&bucket).unwrap(),
                     prefix,
                     grants: vec![LogGrant { grantee, permission: LogPermission::FullControl }],
                     key_format,
