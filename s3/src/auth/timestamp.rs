@@ -1,9 +1,10 @@
 //! The two ways a signed request tells its time, and the one in which answers tell ours.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::tz::TimeZone;
 
 /// Reads `20130524T000000Z`, and nothing looser.
@@ -33,16 +34,15 @@ pub(crate) fn parse_basic(text: &str) -> Option<SystemTime> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
 }
 
-/// Reads a `Date` header: an HTTP date, whose zone may also be written as mail does, `+0000` or
-/// `-0000` (botocore signs the latter).
+/// How mail writes dates; which day of the week it says nobody checks.
+const MAIL_DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
+
+/// Reads a `Date` header: an HTTP date, or one as mail writes it, of any zone (botocore signs those of
+/// `-0000`). Before 1970 there are none.
 pub(super) fn parse_date_header(text: &str) -> Option<SystemTime> {
-    let mail_zone = text
-        .strip_suffix(" +0000")
-        .or_else(|| text.strip_suffix(" -0000"));
-    match mail_zone {
-        Some(time) => httpdate::parse_http_date(&format!("{time} GMT")).ok(),
-        None => httpdate::parse_http_date(text).ok(),
-    }
+    let of_mail = || MAIL_DATE.parse_timestamp(text).ok().map(SystemTime::from);
+    let moment = httpdate::parse_http_date(text).ok().or_else(of_mail);
+    moment.filter(|moment| *moment >= UNIX_EPOCH)
 }
 
 /// Writes `20130524T000000Z`.

@@ -10,8 +10,9 @@ use crate::error::{Error, Result};
 const REFUSED_PREFIXES: [&str; 1] = ["x-amz-object-lock-event-hold"];
 
 /// Header names that are refused whatever their value.
-const REFUSED: [&str; 4] = [
+const REFUSED: [&str; 5] = [
     "x-amz-bucket-object-lock-token",
+    "x-amz-if-match-initiated-time",
     "x-amz-mfa",
     "x-amz-write-offset-bytes",
     "x-amz-rename-source",

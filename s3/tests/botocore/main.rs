@@ -28,11 +28,15 @@ const NOT_IN_BOTOCORE: [&str; 1] = ["PostObject"];
 const NOT_IN_REQUEST_URI: [&str; 4] = ["uploadId", "partNumber", "id", "annotationName"];
 
 /// Headers that no typed input holds, each with the reason why that is no loss.
-const NOT_IN_INPUTS: [(&str, &str); 9] = [
+const NOT_IN_INPUTS: [(&str, &str); 10] = [
     ("Content-Length", "read with the body"),
     ("Content-MD5", "read with the body"),
     ("x-amz-checksum-", "read with the body"),
     ("x-amz-sdk-checksum-algorithm", "read with the body"),
+    (
+        "x-amz-expected-bucket-owner",
+        "compared before the input is read",
+    ),
     ("x-amz-request-payer", "nobody is charged for requests"),
     ("x-amz-bypass-governance-retention", "nothing is retained"),
     (
