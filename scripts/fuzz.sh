@@ -27,9 +27,15 @@ for name in "${targets[@]}"; do
     head -c 256 /dev/zero >"$corpus/$name/zeros"
     seeds=("$corpus/$name")
     [ -d "fuzz/seeds/$name" ] && seeds+=("fuzz/seeds/$name")
+    # What comes over the network may be long, a form longer than the 64 KiB that its file must begin
+    # in; what is made of it must be of a like size.
+    bounds=()
+    case "$name" in s3_*) bounds=(-max_len=73728 -rss_limit_mb=1024 -malloc_limit_mb=64) ;; esac
     # Inputs are structures: short ones reach little, so lengths aren't held down at first. A single
-    # input that takes half a minute is a finding. Lines about single new inputs are left out.
+    # input that takes half a minute is a finding, and so is one that takes much memory, all in all
+    # or at once. Lines about single new inputs are left out.
     cargo fuzz run --target-dir "$target/fuzz" "$name" "${seeds[@]}" -- \
-        -seed="$seed" -max_total_time="$seconds" -len_control=0 -timeout=30 -print_final_stats=1 \
+        -seed="$seed" -max_total_time="$seconds" -len_control=0 -timeout=30 \
+        "${bounds[@]}" -print_final_stats=1 \
         2>&1 | { grep --text --line-buffered -vE '^(#[0-9]+\s+(NEW|REDUCE)|\s+NEW_FUNC|"|INFO: +[0-9]+ files|\s*(Finished|Running) )' || true; }
 done
