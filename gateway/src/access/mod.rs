@@ -120,13 +120,14 @@ fn weigh(question: &Question<'_>) -> Result<Verdict, S3Error> {
     let is_ours = caller
         .tenant()
         .is_some_and(|tenant| tenant.id == target.bucket.tenant);
+    // What was said to this very session was said knowing what it was narrowed to.
+    if policy == Said::AllowSession && session_says(question) != Some(Decision::Deny) {
+        return Ok(Verdict::Allowed);
+    }
     // What needs no word of the bucket's side: the owner's rights over the bucket, and what the
     // tenant's policies say about the tenant's buckets.
     if is_owner && object.is_none() || is_ours && own == Decision::Allow {
         return session_allows(question, Verdict::Allowed);
-    }
-    if policy == Said::AllowSession {
-        return Ok(Verdict::Allowed);
     }
     let own_side_agrees = caller.is_master() || caller.is_anonymous() || own == Decision::Allow;
     let is_named = matches!(policy, Said::Allow) && is_ours;
@@ -243,16 +244,19 @@ fn own_policies(question: &Question<'_>) -> Decision {
     decide(policies, &request(question, &resource))
 }
 
+/// What the policies say that the caller's session was narrowed by, if it was.
+fn session_says(question: &Question<'_>) -> Option<Decision> {
+    let narrowed = question.caller.session().map(|session| session.policies());
+    let policies = narrowed.filter(|policies| !policies.is_empty())?;
+    let resource = resource(question);
+    Some(decide(policies, &request(question, &resource)))
+}
+
 /// A verdict, unless the caller's session was narrowed to less.
 fn session_allows(question: &Question<'_>, verdict: Verdict) -> Result<Verdict, S3Error> {
-    let narrowed = question.caller.session().map(|session| session.policies());
-    let Some(policies) = narrowed.filter(|policies| !policies.is_empty()) else {
-        return Ok(verdict);
-    };
-    let resource = resource(question);
-    match decide(policies, &request(question, &resource)) {
-        Decision::Allow => Ok(verdict),
-        Decision::Deny | Decision::Silent => Err(ErrorCode::AccessDenied.into()),
+    match session_says(question) {
+        None | Some(Decision::Allow) => Ok(verdict),
+        Some(Decision::Deny | Decision::Silent) => Err(ErrorCode::AccessDenied.into()),
     }
 }
 
