@@ -586,7 +586,6 @@ def test_bad_list_parameters(t):
         "list-type=2&max-keys=x",
         "max-keys=99999999999999999999",
         "encoding-type=hex&list-type=2",
-        "continuation-token=&list-type=2",
         "continuation-token=nonsense%00&list-type=2",
     ):
         t.raw.signed("GET", f"/{bucket}", query).expect(400, "InvalidArgument")
