@@ -83,6 +83,7 @@ mod tests {
         let time = parse_basic("20130524T012345Z");
         for text in [
             "Fri, 24 May 2013 01:23:45 GMT",
+            "Fri, 24 May 2013 01:23:45 UTC",
             "Fri, 24 May 2013 01:23:45 +0000",
             "Fri, 24 May 2013 01:23:45 -0000",
             "Fri, 24 May 2013 02:23:45 +0100",

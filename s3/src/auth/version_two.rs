@@ -276,13 +276,14 @@ impl ClaimV2 {
             }
             Life::Until(..) => {}
         }
-        let path = head.uri.path();
-        let string_to_sign = self.string_to_sign(head, path);
-        // A bucket in the path is signed without a slash behind it, or, by botocore, with one.
-        let is_bucket = self.host_bucket.is_none() && path.rfind('/') == Some(0) && path.len() > 1;
-        let other = is_bucket.then(|| self.string_to_sign(head, &format!("{path}/")));
-        let holds = |text: &String| signatures_match(&sign(secret, text), &self.signature);
-        if !holds(&string_to_sign) && !other.as_ref().is_some_and(holds) {
+        let head_text = self.head_to_sign(head);
+        let mut spellings = self.resources(head.uri.path()).into_iter().map(|resource| {
+            let text = format!("{head_text}{resource}");
+            let holds = signatures_match(&sign(secret, &text), &self.signature);
+            (text, holds)
+        });
+        let (string_to_sign, holds) = spellings.next().expect("there is one at least");
+        if !holds && !spellings.any(|(_, holds)| holds) {
             return Err(Error::new(ErrorCode::SignatureDoesNotMatch)
                 .field("AWSAccessKeyId", self.access_key_id.as_str())
                 .field("StringToSign", string_to_sign)
@@ -291,7 +292,8 @@ impl ClaimV2 {
         payload_of_head(&head.headers)
     }
 
-    fn string_to_sign(&self, head: &Parts, path: &str) -> String {
+    /// What is signed, up to the resource.
+    fn head_to_sign(&self, head: &Parts) -> String {
         let content_md5 = self.header(head, "content-md5").unwrap_or_default();
         let content_type = self.header(head, CONTENT_TYPE.as_str()).unwrap_or_default();
         let (Life::Until(_, date) | Life::About(_, date)) = &self.life;
@@ -307,18 +309,41 @@ impl ClaimV2 {
             let value = self.header(head, name).unwrap_or_default();
             text += &format!("{name}:{value}\n");
         }
-        if let Some(bucket) = &self.host_bucket {
-            text += &format!("/{bucket}");
-        }
-        text += path;
-        for (place, (name, value)) in self.parameters.iter().enumerate() {
-            text.push(if place == 0 { '?' } else { '&' });
-            text += name;
-            if let Some(value) = value {
-                text += &format!("={value}");
-            }
-        }
         text
+    }
+
+    /// How clients write the resource that they sign, first the one that follows the request most
+    /// closely. All name the same: botocore writes a slash behind a bucket that is the whole path, and
+    /// rclone no `=` behind a parameter without a value.
+    fn resources(&self, path: &str) -> Vec<String> {
+        let mut places = vec![match &self.host_bucket {
+            Some(bucket) => format!("/{bucket}{path}"),
+            None => path.to_owned(),
+        }];
+        if self.host_bucket.is_none() && path.rfind('/') == Some(0) && path.len() > 1 {
+            places.push(format!("{path}/"));
+        }
+        let parameter = |(name, value): &(String, Option<String>)| match value {
+            Some(value) => format!("{name}={value}"),
+            None => name.clone(),
+        };
+        let parameters = self.parameters.iter().map(parameter);
+        let mut queries = vec![parameters.collect::<Vec<_>>().join("&")];
+        if self
+            .parameters
+            .iter()
+            .any(|(_, value)| value.as_deref() == Some(""))
+        {
+            let bare = self.parameters.iter().map(|(name, value)| {
+                let value = value.clone().filter(|value| !value.is_empty());
+                parameter(&(name.clone(), value))
+            });
+            queries.push(bare.collect::<Vec<_>>().join("&"));
+        }
+        let question = if self.parameters.is_empty() { "" } else { "?" };
+        let resource = |place: &String, query: &String| format!("{place}{question}{query}");
+        let of_place = |place| queries.iter().map(move |query| resource(place, query));
+        places.iter().flat_map(of_place).collect()
     }
 
     /// A header as it is signed: its values trimmed and joined, or what stands for it in the query.

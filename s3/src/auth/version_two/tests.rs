@@ -156,6 +156,19 @@ const HEADER_VECTORS: &[Vector] = &[
         ],
         None,
     ),
+    // Signed without the `=`, as rclone does.
+    (
+        Method::POST,
+        "/b/k?uploads=",
+        &[
+            DATE,
+            (
+                "authorization",
+                "AWS AKIAIOSFODNN7EXAMPLE:WALbqWqhfmbjCkJEfmLk/Qiu+M0=",
+            ),
+        ],
+        None,
+    ),
 ];
 
 #[test]
