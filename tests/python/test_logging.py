@@ -3,7 +3,8 @@
 import datetime
 import re
 
-from support import refused
+from support import client_of, refused
+from test_access import await_that, is_refused
 
 LINE = re.compile(
     r"(?P<owner>\S+) (?P<bucket>\S+) \[(?P<time>[^]]+)\] (?P<remote>\S+) (?P<requester>\S+) "
@@ -42,9 +43,26 @@ def test_configurations_come_and_go(t):
     assert "LoggingEnabled" not in t.other.get_bucket_logging(Bucket=bucket)
     with refused("InvalidTargetBucketForLogging", 400):
         enable(t, bucket, t.bucket_name())
-    grant = {"Grantee": {"Type": "CanonicalUser", "ID": "x"}, "Permission": "READ"}
-    with refused("NotImplemented", 501):
-        enable(t, bucket, logs, TargetGrants=[grant])
+    for grantee in (
+        {"Type": "CanonicalUser", "ID": "x"},
+        {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/Nobody"},
+    ):
+        with refused("InvalidArgument", 400):
+            grants = [{"Grantee": grantee, "Permission": "READ"}]
+            enable(t, bucket, logs, TargetGrants=grants)
+
+
+def test_others_may_read_logs(t):
+    bucket, logs = t.bucket(), t.bucket()
+    alt = client_of(t.other_url, "RIQUET_ALT")
+    grantee = {"Type": "CanonicalUser", "ID": alt.user_id}
+    enable(t, bucket, logs, TargetGrants=[{"Grantee": grantee, "Permission": "READ"}])
+    t.put(bucket, "k", b"x")
+    await_that(lambda: t.keys(logs))
+    key = t.keys(logs)[0]
+    assert alt.get_object(Bucket=logs, Key=key)["Body"].read()
+    assert is_refused(alt.delete_object, Bucket=logs, Key=key)
+    assert is_refused(alt.list_objects_v2, Bucket=logs)
 
 
 def test_what_is_asked_is_logged(t):

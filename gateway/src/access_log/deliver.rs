@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Line, lost};
+use super::{Line, grants, lost};
 use crate::convert;
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -182,7 +182,13 @@ async fn write(gateway: &Gateway, log: Log) -> Result<(), Error> {
         checksum,
         pending,
     } = ingest(gateway, destination, length_bytes, &mut origin, &digests).await?;
+    let account = gateway.directory.account(&bucket.owner).await?;
+    let acl = match account {
+        Some(account) => grants::list(&gateway.directory, &log.target, &account.owner).await?,
+        None => None,
+    };
     let body = ObjectBody {
+        acl,
         headers: ContentHeaders {
             content_type: Some("text/plain".to_owned()),
             ..ContentHeaders::default()

@@ -6,6 +6,7 @@
 
 mod begin;
 mod deliver;
+mod grants;
 mod record;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) use begin::{Seen, SeenKind, begin, bucket_of_site};
+pub(crate) use grants::check as check_grants;
 pub(crate) use record::{AccessRecord, Exchanged};
 
 use crate::gateway::Gateway;

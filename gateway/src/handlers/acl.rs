@@ -1,11 +1,8 @@
 //! Access control lists: read, put, and those that new buckets and objects come with.
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
 use riquet_metadata::command::{Alteration, NewDocument};
 use riquet_metadata::record::{Document, DocumentKind};
-use riquet_s3::acl::{Accounts, Acl, CannedAcl, RequestedAcl, RequestedGrantee};
+use riquet_s3::acl::{Acl, CannedAcl, RequestedAcl};
 use riquet_s3::config::ownership::ObjectOwnership;
 use riquet_s3::request::{ObjectInput, PutBucketAclInput, PutObjectAclInput};
 use riquet_s3::response::{Done, Owner};
@@ -14,6 +11,7 @@ use riquet_s3::{Error as S3Error, ErrorCode};
 use super::{Answer, Context, alter, document, get, whole};
 use crate::access::{Ownership, Rules, object_acl};
 use crate::error::Error;
+use crate::identity::Named;
 use crate::notify;
 
 /// What a new object is stored with: whose it is, and its list unless it is the owner's alone.
@@ -41,7 +39,7 @@ pub(super) async fn put_bucket_acl(cx: &Context, input: &PutBucketAclInput) -> A
     let acl = resolve(cx, &input.acl, owner.clone(), &owner).await?;
     check_enforced(cx.rules(), &input.acl)?;
     check_block(cx.rules(), &acl)?;
-    document::put(cx, DocumentKind::Acl, stored(&acl)).await
+    document::put(cx, DocumentKind::Acl, acl.to_stored()).await
 }
 
 pub(super) async fn get_object_acl(cx: &Context, input: &ObjectInput) -> Answer {
@@ -62,7 +60,7 @@ pub(super) async fn put_object_acl(cx: &Context, input: &PutObjectAclInput) -> A
     let acl = resolve(cx, &input.acl, owner, &bucket_owner).await?;
     check_enforced(cx.rules(), &input.acl)?;
     check_block(cx.rules(), &acl)?;
-    let alteration = Alteration::Acl(Some(Document(stored(&acl))));
+    let alteration = Alteration::Acl(Some(Document(acl.to_stored())));
     alter(cx, &input.key, version, alteration, notify::PUT_ACL).await?;
     Ok(whole(Done.into_response()))
 }
@@ -102,7 +100,7 @@ pub(super) async fn of_new_object(
             let bucket_owner = owner_named(cx, bucket_owner).await?;
             let acl = resolve(cx, asked, writer.clone(), &bucket_owner).await?;
             check_block(cx.rules(), &acl)?;
-            Some(Document(stored(&acl)))
+            Some(Document(acl.to_stored()))
         }
     };
     Ok(NewAccess {
@@ -132,14 +130,8 @@ pub(super) async fn of_new_bucket(
     let acl = resolve(cx, asked, owner.clone(), &owner).await?;
     Ok(Some(NewDocument {
         kind: DocumentKind::Acl,
-        document: Document(stored(&acl)),
+        document: Document(acl.to_stored()),
     }))
-}
-
-fn stored(acl: &Acl) -> Bytes {
-    serde_json::to_vec(acl)
-        .expect("names and ids are always JSON")
-        .into()
 }
 
 /// Whoever a canonical id belongs to. Somebody who is gone has no name but the id.
@@ -157,23 +149,6 @@ pub(super) async fn owner_named(cx: &Context, canonical_id: &str) -> Result<Owne
     })
 }
 
-/// The accounts that a list names.
-#[derive(Default)]
-struct Named {
-    by_id: BTreeMap<String, Owner>,
-    by_address: BTreeMap<String, Owner>,
-}
-
-impl Accounts for Named {
-    fn by_id(&self, id: &str) -> Option<Owner> {
-        self.by_id.get(id).cloned()
-    }
-
-    fn by_email_address(&self, address: &str) -> Option<Owner> {
-        self.by_address.get(address).cloned()
-    }
-}
-
 async fn resolve(
     cx: &Context,
     asked: &RequestedAcl,
@@ -184,23 +159,7 @@ async fn resolve(
         RequestedAcl::Canned(_) => &[][..],
         RequestedAcl::Grants(grants) | RequestedAcl::Document { grants, .. } => grants,
     };
-    let directory = &cx.gateway.directory;
-    let mut named = Named::default();
-    for grant in grants {
-        match &grant.grantee {
-            RequestedGrantee::Id(id) => {
-                if let Some(account) = directory.account(id).await? {
-                    named.by_id.insert(id.clone(), account.owner.clone());
-                }
-            }
-            RequestedGrantee::EmailAddress(address) => {
-                if let Some(account) = directory.account_of_email(address).await? {
-                    named.by_address.insert(address.clone(), account.owner);
-                }
-            }
-            RequestedGrantee::Group(_) => {}
-        }
-    }
+    let named = Named::find(&cx.gateway.directory, grants).await?;
     Ok(asked.clone().resolve(owner, bucket_owner, &named)?)
 }
 

@@ -6,7 +6,9 @@ use riquet_s3::config::logging::{BucketLogging, LogTarget};
 use riquet_s3::response::{ConfigurationOutput, Done};
 use riquet_s3::{Error as S3Error, ErrorCode};
 
-use super::{Answer, Context, document, whole};
+use super::{Answer, Context, acl, document, whole};
+use crate::access::Ownership;
+use crate::access_log;
 use crate::error::Error;
 use crate::names::stored_beside;
 
@@ -31,10 +33,6 @@ pub(super) async fn put(cx: &Context, logging: &BucketLogging) -> Answer {
 
 /// Logs go to a bucket of the same owner that can take them.
 async fn check_target(cx: &Context, target: &LogTarget) -> Result<(), Error> {
-    if !target.grants.is_empty() {
-        let why = "Grants on logs are not implemented; use the policy of their bucket";
-        return Err(S3Error::new(ErrorCode::NotImplemented).message(why).into());
-    }
     let name = target.bucket.as_str();
     let stored = stored_beside(&target.bucket, cx.bucket());
     let refused = |why: &'static str| {
@@ -52,6 +50,13 @@ async fn check_target(cx: &Context, target: &LogTarget) -> Result<(), Error> {
         let why = "The owner for the bucket to be logged and the target bucket must be the same.";
         return Err(refused(why).into());
     }
+    let owner = acl::owner_named(cx, &bucket.owner).await?;
+    let has_lists =
+        cx.gateway.know(bucket.clone()).await?.rules.ownership != Ownership::BucketOwnerEnforced;
+    if !target.grants.is_empty() && !has_lists {
+        return Err(refused("The target bucket does not allow ACLs").into());
+    }
+    access_log::check_grants(&cx.gateway.directory, target, &owner).await?;
     // A log without an end to its retention could never be removed by whoever pays for it.
     if bucket.documents.contains(&DocumentKind::ObjectLock) {
         let why = "The target bucket must not have a default retention period";

@@ -4,6 +4,7 @@
 //! opens the tokens of temporary credentials.
 
 mod directory;
+mod named;
 mod session;
 
 use riquet_metadata::record::{
@@ -16,6 +17,7 @@ use riquet_s3::policy::{self, Account, Policy, PolicyKind};
 use riquet_s3::response::Owner;
 
 pub(crate) use directory::Directory;
+pub(crate) use named::Named;
 pub(crate) use session::{Claims, SessionKind, Tokens};
 
 /// The canonical id under which AWS stores what nobody signed for.

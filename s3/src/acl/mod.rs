@@ -19,6 +19,7 @@ pub use access::{Caller, Permissions};
 pub use canned::CannedAcl;
 pub use request::{Accounts, RequestedAcl, RequestedGrant, RequestedGrantee};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::response::Owner;
@@ -165,6 +166,13 @@ impl Acl {
     #[must_use]
     pub fn private(owner: Owner) -> Self {
         CannedAcl::Private.expand(owner.clone(), &owner)
+    }
+
+    /// The list as a store keeps it, JSON.
+    #[must_use]
+    pub fn to_stored(&self) -> Bytes {
+        let text = serde_json::to_vec(self);
+        text.expect("names and ids are always JSON").into()
     }
 
     /// Whether it grants something to anybody but the owner.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{known, named};
+use crate::acl::{Group, Permission, RequestedGrant, RequestedGrantee};
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::{BucketName, OBJECT_KEY_BYTES_MAX};
 use crate::xml::read::{Element, malformed};
@@ -31,6 +32,16 @@ pub struct LogTarget {
     pub grants: Vec<LogGrant>,
     /// How their keys go on.
     pub key_format: LogKeyFormat,
+}
+
+impl LogTarget {
+    /// The grants as an access control list asks for them.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a group that there isn't.
+    pub fn requested_grants(&self) -> Result<Vec<RequestedGrant>> {
+        self.grants.iter().map(LogGrant::requested).collect()
+    }
 }
 
 /// A grant on the logs.
@@ -210,6 +221,27 @@ fn parse_grants(grants: &Element) -> Result<Vec<LogGrant>> {
 }
 
 impl LogGrant {
+    fn requested(&self) -> Result<RequestedGrant> {
+        let grantee = match &self.grantee {
+            LogGrantee::CanonicalUser { id, .. } => RequestedGrantee::Id(id.clone()),
+            LogGrantee::Email(address) => RequestedGrantee::EmailAddress(address.clone()),
+            LogGrantee::Group(uri) => {
+                RequestedGrantee::Group(Group::from_uri(uri).ok_or_else(|| {
+                    Error::invalid_argument("Group/URI", uri.as_str(), "Invalid group uri")
+                })?)
+            }
+        };
+        let permission = match self.permission {
+            LogPermission::FullControl => Permission::FullControl,
+            LogPermission::Read => Permission::Read,
+            LogPermission::Write => Permission::Write,
+        };
+        Ok(RequestedGrant {
+            grantee,
+            permission,
+        })
+    }
+
     fn parse(element: &Element) -> Result<Self> {
         element.only(&["Grantee", "Permission"])?;
         Ok(Self {
