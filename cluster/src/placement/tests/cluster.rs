@@ -1,0 +1,285 @@
+//! Random clusters and changes, and a second opinion on how their tables should look.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::id::DiskId;
+use crate::layout::{Disk, DiskState, Node, PgTable};
+use crate::profile::{Profile, ProfileId, SiteId};
+
+/// A cluster with one profile.
+#[derive(Clone, Debug)]
+pub(super) struct Cluster {
+    pub(super) profile: Profile,
+    pub(super) nodes: Vec<Node>,
+    pub(super) disks: Vec<Disk>,
+    pub(super) groups: u32,
+}
+
+/// What an operator does to a cluster.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    AddDisk { node: Index, weight: u32 },
+    AddNode { site: Index, weights: Vec<u32> },
+    DrainDisk(Index),
+    DrainNode(Index),
+    RemoveNode(Index),
+    Reweigh { disk: Index, weight: u32 },
+}
+
+/// Slots and limits of one node, for the second opinion.
+struct NodeView {
+    disks: Vec<usize>,
+    limit: usize,
+}
+
+impl Cluster {
+    pub(super) fn new(data: u8, per_site: u8, groups: u32, sites: &[Vec<Vec<u32>>]) -> Self {
+        let mut cluster = Self {
+            profile: Profile {
+                id: ProfileId(1),
+                name: format!("{data}/{per_site}"),
+                data,
+                per_site,
+                sites: (0..sites.len() as u8).map(SiteId).collect(),
+                cell_size: 64,
+                chunk_size: u64::from(data) * 64,
+            },
+            nodes: Vec::new(),
+            disks: Vec::new(),
+            groups,
+        };
+        for (site, nodes) in sites.iter().enumerate() {
+            for weights in nodes {
+                cluster.add_node(SiteId(site as u8), weights);
+            }
+        }
+        cluster
+    }
+
+    fn add_node(&mut self, site: SiteId, weights: &[u32]) {
+        let node = self.nodes.len() as u16;
+        self.nodes.push(Node {
+            name: format!("n{node}"),
+            site,
+            address: format!("n{node}:1"),
+        });
+        for weight in weights {
+            self.add_disk(node, *weight);
+        }
+    }
+
+    fn add_disk(&mut self, node: u16, weight: u32) {
+        self.disks.push(Disk {
+            id: DiskId::from_u128(self.disks.len() as u128 + 1),
+            node,
+            weight,
+            state: DiskState::Active,
+        });
+    }
+
+    /// The cluster after a change.
+    pub(super) fn changed(&self, change: &Change) -> Self {
+        let mut next = self.clone();
+        match change {
+            Change::AddDisk { node, weight } => {
+                next.add_disk(node.index(self.nodes.len()) as u16, *weight);
+            }
+            Change::AddNode { site, weights } => {
+                next.add_node(*site.get(&self.profile.sites), weights);
+            }
+            Change::DrainDisk(disk) => {
+                next.disks[disk.index(self.disks.len())].state = DiskState::Draining;
+            }
+            Change::DrainNode(node) => next.retire(node, DiskState::Draining),
+            Change::RemoveNode(node) => next.retire(node, DiskState::Removed),
+            Change::Reweigh { disk, weight } => {
+                next.disks[disk.index(self.disks.len())].weight = *weight;
+            }
+        }
+        next
+    }
+
+    fn retire(&mut self, node: &Index, state: DiskState) {
+        let node = node.index(self.nodes.len()) as u16;
+        for disk in self.disks.iter_mut().filter(|d| d.node == node) {
+            disk.state = state;
+        }
+    }
+
+    fn takes_slots(&self, disk: usize) -> bool {
+        self.disks[disk].state == DiskState::Active && self.disks[disk].weight > 0
+    }
+
+    /// Whether each site has disks for a row.
+    pub(super) fn is_feasible(&self) -> bool {
+        self.profile.sites.iter().all(|site| {
+            let usable = (0..self.disks.len()).filter(|d| {
+                self.takes_slots(*d) && self.nodes[usize::from(self.disks[*d].node)].site == *site
+            });
+            usable.count() >= usize::from(self.profile.per_site)
+        })
+    }
+
+    /// The nodes of a site that have disks for slots, with the even limit of slots per group.
+    fn nodes_at(&self, site: SiteId) -> Vec<NodeView> {
+        let mut nodes: Vec<NodeView> = (0..self.nodes.len())
+            .filter(|n| self.nodes[*n].site == site)
+            .map(|node| NodeView {
+                disks: (0..self.disks.len())
+                    .filter(|d| usize::from(self.disks[*d].node) == node && self.takes_slots(*d))
+                    .collect(),
+                limit: 0,
+            })
+            .filter(|node| !node.disks.is_empty())
+            .collect();
+        let mut left = usize::from(self.profile.per_site);
+        // Round by round each node takes one slot more while it has a disk for it.
+        let mut limit = 0;
+        while left > 0 {
+            limit += 1;
+            let able = nodes.iter().filter(|n| n.disks.len() >= limit).count();
+            left = left.saturating_sub(able);
+        }
+        for node in &mut nodes {
+            node.limit = limit.min(node.disks.len());
+        }
+        nodes
+    }
+
+    /// Whether the nodes of some site are nearly all in every group: of their limits together, a
+    /// group leaves less than a third free. There a slot that has to go to one node often finds it
+    /// in the group already.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.profile.sites.iter().any(|site| {
+            let room: usize = self.nodes_at(*site).iter().map(|n| n.limit).sum();
+            2 * room < 3 * usize::from(self.profile.per_site)
+        })
+    }
+
+    /// Each disk's share of slots, found by bisection.
+    pub(super) fn shares(&self) -> Vec<f64> {
+        let mut shares = vec![0.0; self.disks.len()];
+        let most = f64::from(self.groups);
+        for site in &self.profile.sites {
+            let nodes = self.nodes_at(*site);
+            let poured = |disks: &[usize], level: f64| -> f64 {
+                let weights = disks.iter().map(|d| f64::from(self.disks[*d].weight));
+                weights.map(|w| most.min(level * w)).sum()
+            };
+            let of_node =
+                |node: &NodeView, level| poured(&node.disks, level).min(most * node.limit as f64);
+            let level = bisect(most * f64::from(self.profile.per_site), |level| {
+                nodes.iter().map(|n| of_node(n, level)).sum()
+            });
+            for node in &nodes {
+                let level = bisect(of_node(node, level), |level| poured(&node.disks, level));
+                for disk in &node.disks {
+                    shares[*disk] = most.min(level * f64::from(self.disks[*disk].weight));
+                }
+            }
+        }
+        shares
+    }
+
+    /// By how much a disk's slots are further from its share than both 2 % and one slot, if any's
+    /// are; then the largest deviation in slots.
+    pub(super) fn deviation(&self, table: &PgTable) -> (Option<usize>, f64) {
+        let held = super::super::slot_counts(table, &self.disks);
+        let mut worst = 0.0f64;
+        let mut off = None;
+        for (disk, share) in self.shares().iter().enumerate() {
+            let deviation = (held[disk] as f64 - share).abs();
+            worst = worst.max(deviation);
+            if deviation > (share * 0.02).max(1.0 + 1e-6) {
+                off = Some(disk);
+            }
+        }
+        (off, worst)
+    }
+
+    /// What is wrong with a table, if anything is.
+    pub(super) fn fault(&self, table: &PgTable) -> Option<String> {
+        let total = self.profile.total();
+        if table.profile != self.profile.id || table.slots.len() != self.groups as usize * total {
+            return Some("the table has another shape".into());
+        }
+        for (position, site) in self.profile.sites.iter().enumerate() {
+            let nodes = self.nodes_at(*site);
+            for row in table.slots.chunks_exact(total) {
+                let row = &row[self.profile.shards_at(position)];
+                let found: usize = nodes
+                    .iter()
+                    .flat_map(|n| &n.disks)
+                    .filter(|d| row.contains(&(**d as u16)))
+                    .count();
+                if found != row.len() {
+                    return Some(format!("{row:?} has a disk twice, or one it may not have"));
+                }
+                for node in &nodes {
+                    let disks = row
+                        .iter()
+                        .filter(|d| node.disks.contains(&usize::from(**d)));
+                    if disks.count() > node.limit {
+                        return Some(format!("{row:?} has a node too often"));
+                    }
+                }
+            }
+        }
+        let (off, worst) = self.deviation(table);
+        off.map(|disk| format!("disk {disk} is off its share, the worst by {worst}"))
+    }
+}
+
+/// The level at which an increasing amount reaches what is `wanted`.
+fn bisect(wanted: f64, amount: impl Fn(f64) -> f64) -> f64 {
+    // Weights are at least 1 and groups at most thousands: no level is above this.
+    let (mut low, mut high) = (0.0, 1e6);
+    for _ in 0..100 {
+        let middle = (low + high) / 2.0;
+        if amount(middle) < wanted {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
+}
+
+fn weight() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0u32), 20 => 1u32..=30]
+}
+
+fn node() -> impl Strategy<Value = Vec<u32>> {
+    prop_oneof![
+        prop::collection::vec(weight(), 1..=12),
+        (weight(), 1usize..=12).prop_map(|(weight, disks)| vec![weight; disks]),
+    ]
+}
+
+fn site() -> impl Strategy<Value = Vec<Vec<u32>>> {
+    prop_oneof![
+        prop::collection::vec(node(), 1..=12),
+        prop::collection::vec(node(), 1..=40),
+    ]
+}
+
+/// Clusters of one or two sites; a few have too few disks.
+pub(super) fn clusters() -> impl Strategy<Value = Cluster> {
+    let codes = prop::sample::select(vec![(2, 3), (4, 6), (8, 10)]);
+    (codes, 64u32..=512, prop::collection::vec(site(), 1..=2))
+        .prop_map(|((data, per_site), groups, sites)| Cluster::new(data, per_site, groups, &sites))
+}
+
+/// What may happen to any cluster.
+pub(super) fn changes() -> impl Strategy<Value = Change> {
+    let any = any::<Index>;
+    prop_oneof![
+        (any(), weight()).prop_map(|(node, weight)| Change::AddDisk { node, weight }),
+        (any(), node()).prop_map(|(site, weights)| Change::AddNode { site, weights }),
+        any().prop_map(Change::DrainDisk),
+        any().prop_map(Change::DrainNode),
+        any().prop_map(Change::RemoveNode),
+        (any(), weight()).prop_map(|(disk, weight)| Change::Reweigh { disk, weight }),
+    ]
+}

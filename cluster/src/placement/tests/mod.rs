@@ -1,0 +1,5 @@
+//! Random clusters, changed at random, and what has to hold of their tables.
+
+mod cluster;
+mod figures;
+mod properties;
