@@ -4,7 +4,7 @@
 //! * [`profile`]: how a chunk is cut into stripes and cells ([`profile::ChunkGeometry`]).
 //! * [`cell_hash`]: the keyed BLAKE3 that each cell carries from encoder to reader.
 //! * [`layout`]: sites, nodes, disks, and which disk holds which slot of which placement group.
-//! * [`placement`]: how a layout's placement-group table is computed.
+//! * [`placement`]: how a layout's placement-group tables are computed, and changed with few moves.
 //! * [`transport`]: the one HTTP client between our processes, over a replaceable dialer.
 //! * [`wire`]: the shard protocol between gateways and storage nodes.
 //! * [`node_client`]: that protocol's client; [`cell_stream`]: a shard's cells through it, verified.

@@ -147,14 +147,18 @@ impl Cluster {
         nodes
     }
 
-    /// Whether the nodes of some site are nearly all in every group: of their limits together, a
-    /// group leaves less than a third free. There a slot that has to go to one node often finds it
-    /// in the group already.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.profile.sites.iter().any(|site| {
-            let room: usize = self.nodes_at(*site).iter().map(|n| n.limit).sum();
-            2 * room < 3 * usize::from(self.profile.per_site)
-        })
+    /// How full the fullest node is, or the fullest disk: its share of slots, relative to the most
+    /// that it may hold. Near 1 it is in nearly every group.
+    pub(super) fn crowding(&self) -> f64 {
+        let shares = self.shares();
+        let most = f64::from(self.groups);
+        let sites = self.profile.sites.iter();
+        let nodes = sites.flat_map(|site| self.nodes_at(*site)).map(|node| {
+            let share: f64 = node.disks.iter().map(|d| shares[*d]).sum();
+            share / (most * node.limit as f64)
+        });
+        let disks = shares.iter().map(|share| share / most);
+        nodes.chain(disks).fold(0.0, f64::max)
     }
 
     /// Each disk's share of slots, found by bisection.

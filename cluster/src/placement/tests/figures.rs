@@ -8,12 +8,15 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::super::{compute_table, rebalance};
+use super::super::{Plan, compute_table, rebalance};
 use super::cluster::{Change, Cluster, changes, clusters};
 
 /// Clusters that are measured, each through this many changes.
 const CLUSTERS: usize = 3_000;
 const CHANGES: usize = 6;
+
+/// Changes are counted apart by how crowded the cluster is, before or after: up to these.
+const CROWDING: [f64; 5] = [0.25, 0.5, 0.75, 0.9, 1.01];
 
 /// Changes that have to move fewer slots than this say nothing about ratios.
 const FEWEST_SLOTS: usize = 20;
@@ -27,12 +30,15 @@ struct Tally {
     bound: usize,
     worst_ratio: f64,
     worst: String,
+    /// The most by which moves were beyond 1.1 times the bound, in slots and of 1,000 slots.
     most_over: f64,
+    most_over_of_1000: f64,
     over: usize,
 }
 
 impl Tally {
-    fn add(&mut self, moves: usize, minimum: usize, misplaced: usize, what: impl Fn() -> String) {
+    fn add(&mut self, plan: &Plan, what: impl Fn() -> String) {
+        let (moves, minimum, misplaced) = (plan.moves.len(), plan.minimum, plan.misplaced);
         let bound = minimum.max(misplaced);
         self.changes += 1;
         self.moves += moves;
@@ -41,7 +47,11 @@ impl Tally {
         if moves * 10 > bound * 11 {
             self.over += 1;
         }
-        self.most_over = self.most_over.max(moves as f64 - 1.1 * bound as f64);
+        let over = moves as f64 - 1.1 * bound as f64;
+        self.most_over = self.most_over.max(over);
+        self.most_over_of_1000 = self
+            .most_over_of_1000
+            .max(over * 1000.0 / plan.table.slots.len() as f64);
         let ratio = moves as f64 / bound as f64;
         if bound >= FEWEST_SLOTS && ratio > self.worst_ratio {
             self.worst_ratio = ratio;
@@ -55,7 +65,7 @@ impl Tally {
     fn print(&self, name: &str) {
         println!(
             "{name}: {} changes, {} moves / {} minimum = {:.4} ({:.4} of the sharper bound {}); \
-             {} changes beyond 1.1, most beyond 1.1 x: {:.1} slots; worst ratio {:.3} ({})",
+             {} changes beyond 1.1, the most by {:.1} slots and by {:.2} of 1,000 slots; worst ratio {:.3} ({})",
             self.changes,
             self.moves,
             self.minimum,
@@ -64,6 +74,7 @@ impl Tally {
             self.bound,
             self.over,
             self.most_over,
+            self.most_over_of_1000,
             self.worst_ratio,
             self.worst,
         );
@@ -74,7 +85,7 @@ impl Tally {
 #[ignore = "prints figures, takes a minute"]
 fn figures() {
     let mut runner = TestRunner::deterministic();
-    let (mut roomy, mut crowded) = (Tally::default(), Tally::default());
+    let mut tallies: Vec<Tally> = CROWDING.iter().map(|_| Tally::default()).collect();
     let mut worst_deviation = 0.0f64;
     let mut off = 0;
     let mut measured = 0;
@@ -107,20 +118,19 @@ fn figures() {
             let (is_off, deviation) = next.deviation(&plan.table);
             off += usize::from(is_off.is_some());
             worst_deviation = worst_deviation.max(deviation);
-            let tally = if cluster.is_crowded() || next.is_crowded() {
-                &mut crowded
-            } else {
-                &mut roomy
-            };
-            tally.add(plan.moves.len(), plan.minimum, plan.misplaced, || {
+            let crowding = cluster.crowding().max(next.crowding());
+            let class = CROWDING.iter().position(|most| crowding <= *most);
+            let tally = &mut tallies[class.expect("nothing is fuller than full")];
+            tally.add(&plan, || {
                 format!("{}, {} groups, {change:?}", next.profile.name, next.groups)
             });
             (cluster, table) = (next, plan.table);
         }
     }
     println!("{CLUSTERS} clusters, worst deviation {worst_deviation:.4} slots, {off} tables off");
-    roomy.print("roomy");
-    crowded.print("crowded");
+    for (most, tally) in CROWDING.iter().zip(&tallies) {
+        tally.print(&format!("crowding up to {most}"));
+    }
 }
 
 #[test]

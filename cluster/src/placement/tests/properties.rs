@@ -3,13 +3,25 @@
 use proptest::prelude::*;
 
 use super::super::{Fill, Plan, compute_table, rebalance, slot_counts};
-use super::cluster::{Change, Cluster, changes, clusters};
+use super::cluster::{Cluster, changes, clusters};
 use crate::Error;
-use crate::layout::{DiskState, PgTable};
+use crate::layout::{DiskState, Pg, PgTable};
+use crate::profile::ProfileId;
 
-/// Moves beyond 1.1 times what no plan can avoid, per site of the profile and per 1,000 of its
-/// slots. See `moves_are_few`.
-const SLACK: usize = 2;
+/// A cluster is crowded when its fullest node or disk has its share of a slot in more than this part
+/// of all groups (see [`Cluster::crowding`]).
+///
+/// A slot that should go to such a node mostly finds it in the group already, so that a slot of
+/// another group has to make way: two moves for one. Which slots these are is up to the cluster,
+/// so that no factor bounds a single change, only a part of the table does.
+const CROWDED: f64 = 0.75;
+
+/// Moves allowed beyond 1.1 times what no plan can avoid. Where hardly anything has to move, a
+/// single detour is more than a tenth.
+const SLACK_SLOTS: f64 = 8.0;
+
+/// The same in a crowded cluster, as a part of the table; over 3,000 clusters the worst was 0.045.
+const CROWDED_SLACK: f64 = 0.1;
 
 fn compute(cluster: &Cluster) -> Result<PgTable, Error> {
     compute_table(
@@ -50,6 +62,16 @@ fn fault(cluster: &Cluster, old: &PgTable, plan: &Plan) -> Option<String> {
     cluster.fault(&plan.table)
 }
 
+/// The most moves that a plan between these clusters may have.
+fn most_moves(old: &Cluster, new: &Cluster, plan: &Plan) -> usize {
+    let slack = if old.crowding().max(new.crowding()) > CROWDED {
+        SLACK_SLOTS + CROWDED_SLACK * plan.table.slots.len() as f64
+    } else {
+        SLACK_SLOTS
+    };
+    (1.1 * plan.minimum.max(plan.misplaced) as f64 + slack) as usize
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -73,7 +95,84 @@ proptest! {
             }
             let plan = plan(&next, &table).unwrap();
             prop_assert_eq!(fault(&next, &table, &plan), None, "after {:?}", change);
+            let most = most_moves(&cluster, &next, &plan);
+            prop_assert!(plan.moves.len() <= most, "{} moves after {change:?}", plan.moves.len());
             (cluster, table) = (next, plan.table);
         }
     }
+}
+
+/// Three nodes of two disks at each of two sites, the second disk twice as large.
+fn small() -> Cluster {
+    let site = vec![vec![10, 20]; 3];
+    Cluster::new(2, 3, 64, &[site.clone(), site])
+}
+
+#[test]
+fn a_table_is_the_same_on_every_machine() {
+    let table = compute(&small()).unwrap();
+    let bytes: Vec<u8> = table.slots.iter().flat_map(|d| d.to_be_bytes()).collect();
+    assert_eq!(blake3::hash(&bytes).to_hex()[..16], *"3bf25e4286fed4aa");
+}
+
+#[test]
+fn nothing_moves_when_nothing_changed() {
+    let cluster = small();
+    let table = compute(&cluster).unwrap();
+    let plan = plan(&cluster, &table).unwrap();
+    assert_eq!(plan.table, table);
+    assert!(plan.moves.is_empty());
+    assert_eq!((plan.minimum, plan.misplaced), (0, 0));
+}
+
+#[test]
+fn a_drained_disk_gives_its_slots_to_its_node() {
+    // The other nodes have a slot of every group already.
+    let mut cluster = small();
+    let table = compute(&cluster).unwrap();
+    cluster.disks[1].state = DiskState::Draining;
+    let plan = plan(&cluster, &table).unwrap();
+    assert_eq!(plan.moves.len(), slot_counts(&table, &cluster.disks)[1]);
+    assert!(
+        plan.moves
+            .iter()
+            .all(|m| (m.from, m.to) == (1, 0) && m.pg < Pg(64) && m.slot < 3)
+    );
+}
+
+#[test]
+fn fills_show_slots_beside_shares() {
+    let mut cluster = small();
+    let table = compute(&cluster).unwrap();
+    cluster.disks[1].state = DiskState::Draining;
+    let fills = Fill::of_table(&cluster.profile, &table, &cluster.nodes, &cluster.disks).unwrap();
+    let counts: Vec<usize> = fills.iter().map(|f| f.slots).collect();
+    assert_eq!(counts, slot_counts(&table, &cluster.disks));
+    // One slot of 64 groups for each node; the drained disk has none of it.
+    assert_eq!((fills[0].share, fills[1].share), (64.0, 0.0));
+    assert!((fills[2].share - 64.0 / 3.0).abs() < 1e-9);
+    assert!((fills[3].share - 128.0 / 3.0).abs() < 1e-9);
+}
+
+#[test]
+fn tables_of_other_profiles_and_clusters_are_refused() {
+    let cluster = small();
+    let good = compute(&cluster).unwrap();
+    let refused = |table: &PgTable| matches!(plan(&cluster, table), Err(Error::InvalidLayout(_)));
+
+    let mut table = good.clone();
+    table.profile = ProfileId(7);
+    assert!(refused(&table), "another profile's");
+    let mut table = good.clone();
+    table.slots.pop();
+    assert!(refused(&table), "a row is not whole");
+    let mut table = good.clone();
+    table.slots[0] = 99;
+    assert!(refused(&table), "an unknown disk");
+    let mut table = good.clone();
+    table.slots[0] = table.slots[3];
+    assert!(refused(&table), "a disk of the other site");
+    let mut table = good;
+    table.slots[0] = table.slots[1];
+    assert!(refused(&table), "a disk twice");
 }
