@@ -7,7 +7,9 @@
 //! the flow is kept as what it is, a table of rows, and augmented along shortest paths: a *step*
 //! takes a slot of some group from one disk to another, and a path is a chain of steps from a disk
 //! above its target (or a slot that nobody holds) to a disk below its target. Nearly all paths have
-//! one step; longer ones are needed where a group's other disks or nodes are in the way.
+//! one step; longer ones are needed where a group's other disks or nodes are in the way. A slot that
+//! comes back to its old disk counts as free, not as a gain, which keeps the search simple and costs
+//! some moves now and then (`figures_beside_an_exact_solver` measures how many).
 //!
 //! Rows are valid after every step: no disk twice, no node above its limit. While there is a disk
 //! above its target there is a path: the difference to any table that meets the targets contains

@@ -287,3 +287,11 @@ pub(super) fn changes() -> impl Strategy<Value = Change> {
         (any(), weight()).prop_map(|(disk, weight)| Change::Reweigh { disk, weight }),
     ]
 }
+
+/// Clusters of one site that are small enough for the exact solver.
+pub(super) fn small_clusters() -> impl Strategy<Value = Cluster> {
+    let node = prop::collection::vec(1u32..=30, 1..=3);
+    let codes = prop::sample::select(vec![(2, 3), (4, 6)]);
+    (codes, 8u32..=24, prop::collection::vec(node, 3..=8))
+        .prop_map(|((data, per_site), groups, site)| Cluster::new(data, per_site, groups, &[site]))
+}

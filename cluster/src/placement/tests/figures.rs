@@ -8,8 +8,11 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use super::super::site::SiteDisks;
+use super::super::targets::targets;
 use super::super::{Plan, compute_table, rebalance};
-use super::cluster::{Change, Cluster, changes, clusters};
+use super::cluster::{Change, Cluster, changes, clusters, small_clusters};
+use super::exact::fewest_moves;
 
 /// Clusters that are measured, each through this many changes.
 const CLUSTERS: usize = 3_000;
@@ -185,4 +188,44 @@ fn figures_of_ten_thousand_disks() {
         );
         assert_eq!(next.fault(&plan.table), None);
     }
+}
+
+/// Moves of our plans beside the fewest possible, for the same targets.
+#[test]
+#[ignore = "prints figures, takes some seconds"]
+fn figures_beside_an_exact_solver() {
+    let mut runner = TestRunner::deterministic();
+    let (mut plans, mut optimal, mut moves, mut fewest, mut worst) = (0, 0, 0, 0, 0);
+    while plans < 1_000 {
+        let cluster = small_clusters().new_tree(&mut runner).unwrap().current();
+        let change = changes().new_tree(&mut runner).unwrap().current();
+        let next = cluster.changed(&change);
+        if !cluster.is_feasible() || !next.is_feasible() {
+            continue;
+        }
+        let profile = &next.profile;
+        let table = compute_table(profile, &cluster.nodes, &cluster.disks, cluster.groups).unwrap();
+        let plan = rebalance(profile, &table, &next.nodes, &next.disks).unwrap();
+
+        let site = SiteDisks::new(profile, 0, &next.nodes, &next.disks).unwrap();
+        let locals = site.locals(next.disks.len());
+        let old: Vec<_> = table
+            .slots
+            .iter()
+            .map(|d| locals[usize::from(*d)])
+            .collect();
+        let mut held = vec![0; site.disks.len()];
+        old.iter().flatten().for_each(|d| held[*d] += 1);
+        let exact = fewest_moves(&site, &old, &targets(&site, next.groups, &held));
+
+        assert!(plan.moves.len() >= exact, "the solver is exact");
+        plans += 1;
+        optimal += usize::from(plan.moves.len() == exact);
+        moves += plan.moves.len();
+        fewest += exact;
+        worst = worst.max(plan.moves.len() - exact);
+    }
+    println!(
+        "{plans} plans, {optimal} optimal; {moves} moves, {fewest} at least; worst by {worst}"
+    );
 }
