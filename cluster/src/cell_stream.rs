@@ -11,6 +11,7 @@ use crate::cell_hash::{HASH_LEN, hash_fragments};
 use crate::id::ShardId;
 use crate::node_client::{NodeClient, PayloadReader, Target};
 use crate::profile::ChunkGeometry;
+use crate::wire::shard::ShardDescriptor;
 
 /// Why a cell is not there.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,6 +62,14 @@ impl CellStream {
         })
     }
 
+    /// What the shard is.
+    ///
+    /// # Errors
+    /// [`CellError::Node`] when its node did not say.
+    pub fn descriptor(&self) -> Result<ShardDescriptor, CellError> {
+        Ok(self.reader.descriptor()?)
+    }
+
     /// The stripe whose cell comes next.
     pub fn position(&self) -> u32 {
         self.next
@@ -71,6 +80,14 @@ impl CellStream {
     /// # Errors
     /// [`CellError::Node`], [`CellError::Corrupt`].
     pub async fn next_cell(&mut self) -> Result<Cell, CellError> {
+        Ok(self.next_hashed().await?.0)
+    }
+
+    /// The next cell, verified, and the hash that it has.
+    ///
+    /// # Errors
+    /// As [`Self::next_cell`].
+    pub async fn next_hashed(&mut self) -> Result<(Cell, [u8; HASH_LEN]), CellError> {
         let cell = self.take(self.geometry.cell_len(self.next)).await?;
         let hash = self.take(HASH_LEN).await?;
         let computed = hash_fragments(self.shard, self.next, cell.iter().map(Bytes::as_ref), 0);
@@ -78,7 +95,7 @@ impl CellStream {
             return Err(CellError::Corrupt);
         }
         self.next += 1;
-        Ok(cell)
+        Ok((cell, computed))
     }
 
     async fn take(&mut self, len: usize) -> Result<Cell, CellError> {

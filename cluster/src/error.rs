@@ -3,7 +3,7 @@
 use crate::id::Epoch;
 
 /// An error of the cluster's shared machinery.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A text is not the identifier that it should be. The caller sent nonsense.
     #[error("not a {kind}: {text:?}")]

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -17,9 +17,11 @@ use crate::id::{BlobId, ChunkId, ClusterId, DiskId, Epoch, RequestId, ShardId};
 use crate::layout::{Disk, Layout};
 use crate::profile::Profile;
 use crate::transport::{BodyError, RequestBody, Transport, empty_body, full_body};
+use crate::wire::HEALTH_PATH;
+use crate::wire::health::NodeHealth;
 use crate::wire::shard::{
-    BACKGROUND, BlobList, CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, REQUEST_ID,
-    ShardDescriptor, ShardPage,
+    BACKGROUND, BlobList, CLUSTER, DESCRIPTOR, DescriptorPage, EPOCH, ERROR, ErrorCode, LOCAL,
+    REQUEST_ID, ShardDescriptor, ShardPage, SlotLoads,
 };
 use crate::wire::upkeep::{JobKind, RunNumber, UPKEEP_PATH, UpkeepReport};
 
@@ -32,6 +34,7 @@ pub struct NodeClient {
     transport: Transport,
     cluster: ClusterId,
     is_background: bool,
+    is_local: bool,
 }
 
 /// Where a shard is (to be) kept, and what the request belongs to.
@@ -83,6 +86,7 @@ impl NodeClient {
             transport,
             cluster,
             is_background: false,
+            is_local: false,
         }
     }
 
@@ -90,6 +94,15 @@ impl NodeClient {
     pub fn in_background(self) -> Self {
         Self {
             is_background: true,
+            ..self
+        }
+    }
+
+    /// The same client, for questions about the disks themselves: what one of them lacks because it is
+    /// still on its way there is not there.
+    pub fn locally(self) -> Self {
+        Self {
+            is_local: true,
             ..self
         }
     }
@@ -148,6 +161,7 @@ impl NodeClient {
         }
         Ok(PayloadReader {
             peer: target.address.clone(),
+            described: answer.headers().get(DESCRIPTOR).cloned(),
             body: answer.into_body(),
             left: length,
         })
@@ -214,6 +228,23 @@ impl NodeClient {
             .map(drop)
     }
 
+    /// What a node says about itself.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Protocol`].
+    pub async fn health(&self, address: &str) -> Result<NodeHealth, Error> {
+        let target = node_alone(address);
+        let request = Request::get(format!("http://{address}{HEALTH_PATH}"))
+            .body(empty_body())
+            .map_err(|_| Error::Refused(format!("{address:?} is no address")))?;
+        let answer = expect_success(&target, self.transport.send(request).await?).await?;
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|e| unreachable(&target, &e.to_string()))?;
+        serde_json::from_slice(&body.to_bytes()).map_err(|_| Error::Protocol("another document"))
+    }
+
     /// How the background work of a node stands.
     pub async fn upkeep(&self, address: &str) -> Result<UpkeepReport, Error> {
         let request = Request::get(format!("http://{address}{UPKEEP_PATH}"));
@@ -242,12 +273,7 @@ impl NodeClient {
         address: &str,
         request: http::request::Builder,
     ) -> Result<P, Error> {
-        let target = Target {
-            address: address.to_owned(),
-            disk: DiskId::from_u128(0),
-            epoch: Epoch::default(),
-            request: RequestId::from_u128(0),
-        };
+        let target = node_alone(address);
         let request = request
             .header(CLUSTER, self.cluster.to_string())
             .body(empty_body())
@@ -265,6 +291,17 @@ impl NodeClient {
     ) -> Result<ShardPage, Error> {
         let path = format!("/v1/disks/{}/shards", target.disk);
         self.page(target, path, after, max).await
+    }
+
+    /// What a disk holds, slot by slot.
+    pub async fn slot_loads(&self, target: &Target) -> Result<SlotLoads, Error> {
+        let path = format!("/v1/disks/{}/slots", target.disk);
+        let request = self
+            .request(Method::GET, target, &path)
+            .body(empty_body())
+            .expect("the parts of the request are valid");
+        let answer = expect_success(target, self.transport.send(request).await?).await?;
+        document(target, answer).await
     }
 
     /// Up to `max` shards of a disk after `after`, with what their records say of them.
@@ -304,10 +341,19 @@ impl NodeClient {
             .header(CLUSTER, self.cluster.to_string())
             .header(EPOCH, target.epoch.0)
             .header(REQUEST_ID, target.request.to_string());
-        match self.is_background {
-            true => request.header(BACKGROUND, "1"),
-            false => request,
-        }
+        let marks = [(BACKGROUND, self.is_background), (LOCAL, self.is_local)];
+        let marks = marks.into_iter().filter(|(_, is_set)| *is_set);
+        marks.fold(request, |request, (mark, _)| request.header(mark, "1"))
+    }
+}
+
+/// A node that is asked about itself, in which no layout has a part.
+fn node_alone(address: &str) -> Target {
+    Target {
+        address: address.to_owned(),
+        disk: DiskId::from_u128(0),
+        epoch: Epoch::default(),
+        request: RequestId::from_u128(0),
     }
 }
 
@@ -398,11 +444,22 @@ impl http_body::Body for PayloadBody {
 /// A shard's payload as it arrives.
 pub struct PayloadReader {
     peer: String,
+    described: Option<HeaderValue>,
     body: Incoming,
     left: u64,
 }
 
 impl PayloadReader {
+    /// What the shard is.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] when the node did not say.
+    pub fn descriptor(&self) -> Result<ShardDescriptor, Error> {
+        let text = self.described.as_ref().and_then(|text| text.to_str().ok());
+        text.and_then(ShardDescriptor::from_header)
+            .ok_or(Error::Protocol("a shard without descriptor"))
+    }
+
     /// Bytes still to come.
     pub fn remaining(&self) -> u64 {
         self.left

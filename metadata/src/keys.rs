@@ -26,6 +26,7 @@
 //! tablet change  75 | bucket 8
 //! document       76 | bucket 8 | kind 1
 //! identity alias 77 | kind 1 | text                      -> identity's name
+//! layout change  7b | !epoch 8
 //! lifecycle turn 7c | bucket 8
 //! ```
 //!
@@ -37,7 +38,7 @@
 //! longer one it begins, whatever follows in the key, and the escaped form of a prefix is a prefix
 //! of the escaped form.
 
-use crate::id::{BlobId, BucketId, DiskId, RequestId, UploadId};
+use crate::id::{BlobId, BucketId, DiskId, Epoch, RequestId, UploadId};
 use crate::record::{
     Debt, DocumentKind, IdentityAlias, IdentityKind, IdentityName, KeyRange, Removal,
 };
@@ -98,13 +99,15 @@ pub enum Family {
     Document = 0x76,
     /// Other ways to find identities.
     IdentityAlias = 0x77,
+    /// What made each layout of the one before.
+    LayoutChange = 0x7B,
     /// Who goes through buckets by their lifecycles, and how far.
     LifecycleTurn = 0x7C,
 }
 
 impl Family {
     /// All of them, in the order of their first bytes.
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Header,
         Self::Tablet,
         Self::Current,
@@ -131,6 +134,7 @@ impl Family {
         Self::Change,
         Self::Document,
         Self::IdentityAlias,
+        Self::LayoutChange,
         Self::LifecycleTurn,
     ];
 
@@ -424,6 +428,12 @@ pub fn identity_alias(alias: &IdentityAlias) -> Vec<u8> {
 /// The cluster's id, layout and number of groups.
 pub fn cluster() -> Vec<u8> {
     family(Family::Cluster)
+}
+
+/// What made the layout of that epoch; the newest come first.
+pub fn layout_change(epoch: Epoch) -> Vec<u8> {
+    let key = Builder::new(Family::LayoutChange);
+    key.raw(&(!epoch.0).to_be_bytes()).0
 }
 
 /// The change of a bucket's tablets that is under way.

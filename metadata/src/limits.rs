@@ -86,6 +86,8 @@ pub const CHANGE_PATIENCE_MS: u64 = 1_000;
 pub const WRITE_BUFFERS_BYTES: usize = 128 * 1024 * 1024;
 /// Memory of the block cache that all groups share, bytes.
 pub const BLOCK_CACHE_BYTES: usize = 256 * 1024 * 1024;
+/// Layouts of which it is remembered what made them.
+pub const LAYOUT_CHANGES: u64 = 10_000;
 /// How long a watcher of the layout is kept waiting before it is told that nothing changed, ms.
 pub const LAYOUT_POLL_MS: u64 = 20_000;
 /// Buckets whose records a client remembers.

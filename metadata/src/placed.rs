@@ -14,12 +14,15 @@ impl BlobRef {
         (0..u32::try_from(chunks).unwrap_or(u32::MAX)).map(move |seq| ChunkId { blob, seq })
     }
 
-    /// The disks on which a layout places shards of the blob; none: it does not know the profile.
+    /// The disks on which a layout places shards of the blob, or from which they come; none: it does
+    /// not know the profile.
     pub fn disks(&self, layout: &Layout) -> Option<BTreeSet<DiskId>> {
-        layout.profile(self.profile)?;
+        let profile = layout.profile(self.profile)?;
         let mut disks = BTreeSet::new();
         for chunk in self.chunks() {
             disks.extend(self.shards_of(layout, chunk).map(|(_, disk)| disk));
+            let sources = layout.sources(profile.id, layout.pg_of(profile, chunk));
+            disks.extend(sources.map(|disk| disk.id));
             if disks.len() == layout.disks.len() {
                 break;
             }

@@ -13,8 +13,8 @@ use crate::id::{
 };
 use crate::record::{
     BlobRecord, Bucket, Change, CopyPosition, Debt, Document, DocumentKind, Garbage, IdentityAlias,
-    IdentityKind, IdentityName, KeyHolder, LifecycleTurn, ObjectVersion, Part, Principal, Removal,
-    StoredIdentity, Tablet, Upload, VersionName,
+    IdentityKind, IdentityName, KeyHolder, LayoutChange, LifecycleTurn, ObjectVersion, Part,
+    Principal, Removal, StoredIdentity, Tablet, Upload, VersionName,
 };
 
 pub use events::{ListedEvent, ListedQueue};
@@ -198,6 +198,16 @@ pub enum SystemQuery {
         #[n(1)]
         kind: DocumentKind,
     },
+    /// What made the layouts, the newest first.
+    #[n(13)]
+    LayoutHistory {
+        /// Only layouts before this one.
+        #[n(0)]
+        before: Option<Epoch>,
+        /// At most so many (and [`crate::limits::PAGE_ITEMS`]).
+        #[n(1)]
+        max: u32,
+    },
     /// How far the lifecycles of buckets are, by bucket.
     #[n(40)]
     LifecycleTurns {
@@ -277,6 +287,16 @@ pub enum SystemAnswer {
     /// The document, if there is one.
     #[n(8)]
     Document(#[n(0)] Option<Document>),
+    /// A page of the layout's history.
+    #[n(11)]
+    LayoutHistory {
+        /// What made each layout.
+        #[n(0)]
+        changes: Vec<LayoutChange>,
+        /// Whether there are more.
+        #[n(1)]
+        more: bool,
+    },
     /// A page of buckets with a lifecycle.
     #[n(40)]
     LifecycleTurns {

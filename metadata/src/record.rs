@@ -7,6 +7,7 @@ mod document;
 mod encryption;
 mod event;
 mod identity;
+mod layout;
 mod lifecycle;
 mod tablet;
 mod version;
@@ -31,6 +32,7 @@ pub use identity::{
     InlinePolicy, KeyHolder, KeyState, ManagedPolicy, Policies, PolicyVersion, Principal, Provider,
     Role, StoredIdentity, Tag, Tenant, User, provider_name,
 };
+pub use layout::LayoutChange;
 pub use lifecycle::{LifecycleRound, LifecycleTally, LifecycleTurn, TurnHolder};
 pub use tablet::{
     Change, ChangeKind, ChangePhase, CopyPosition, KeyRange, Tablet, TabletPlace, TabletSize,

@@ -1,7 +1,7 @@
 //! What this crate's tests share: short ways to make records and layouts.
 
 use bytes::Bytes;
-use riquet_cluster::layout::Layout;
+use riquet_cluster::layout::{Layout, Migration};
 use riquet_cluster::profile::ProfileId;
 
 use crate::command::{Command, KeyCommand, Preconditions, Proposal, PutObject};
@@ -25,6 +25,8 @@ pub(crate) fn layout(epoch: u64) -> Layout {
         tables: Vec::new(),
         standard: ProfileId(0),
         one_zone: Vec::new(),
+        migration: Migration::default(),
+        change: None,
     }
 }
 

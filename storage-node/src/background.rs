@@ -10,6 +10,7 @@ use riquet_metadata::{Client, GroupId};
 use tokio::task::JoinSet;
 
 use crate::garbage::{Collector, Sweeper, Swept, remove_left_behind};
+use crate::migration::Mover;
 use crate::pace::Pace;
 use crate::repair::{Repairer, find_losses};
 use crate::scrub::Scrubber;
@@ -42,12 +43,15 @@ pub(crate) fn start(
     let repairer = Repairer::new(client.clone(), transport.clone(), Arc::clone(node), rate);
     work.spawn(repairer.run());
     work.spawn(remove_all_left_behind(client.clone(), Arc::clone(node)));
+    let throttle = Mover::throttle(node);
     for (disk, slot) in &node.disks {
         if let DiskSlot::Open(store) = slot {
             let (node, store) = (|| Arc::clone(node), || Arc::clone(store));
             work.spawn(compact(node(), *disk, store()));
             work.spawn(sweep(client.clone(), node(), *disk, store()));
             work.spawn(find_losses(client.clone(), node(), *disk, store()));
+            let mover = Mover::new(client.clone(), node(), store(), Arc::clone(&throttle));
+            work.spawn(mover.run());
             let scrubber = Arc::new(Scrubber {
                 client: client.clone(),
                 transport: transport.clone(),

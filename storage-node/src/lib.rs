@@ -2,6 +2,7 @@
 //!
 //! * [`store`]: shards on one disk; `docs/FORMAT.md` is its format.
 //! * [`repair`]: what the node's disks lack is made anew from other shards.
+//! * `migration`: slots that the layout gives to other disks move there.
 //! * [`garbage`]: what nothing names any more is removed.
 //! * `scrub`: what is stored is read and checked, over and over.
 //! * [`upkeep`]: how far such work has come on each disk.
@@ -13,6 +14,7 @@ pub mod config;
 pub mod error;
 pub mod garbage;
 mod load;
+mod migration;
 mod pace;
 pub mod process;
 pub mod repair;

@@ -27,7 +27,12 @@ impl Pace {
 
     /// Waits for the turn of so many bytes.
     pub(crate) async fn take(&self, bytes: u64) {
-        let seconds = bytes as f64 / self.bytes_per_second as f64;
+        self.take_at(bytes, self.bytes_per_second).await;
+    }
+
+    /// The same at another rate, for these bytes.
+    pub(crate) async fn take_at(&self, bytes: u64, bytes_per_second: u64) {
+        let seconds = bytes as f64 / bytes_per_second.max(1) as f64;
         let costs = Duration::from_secs_f64(seconds * self.load.strain());
         let turn = {
             let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);

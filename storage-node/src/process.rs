@@ -102,6 +102,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         repaired: Tally::default(),
         disks,
         layout,
+        transport: transport.clone(),
         metadata,
         metrics,
     });

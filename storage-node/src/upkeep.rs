@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use riquet_cluster::id::ShardId;
-use riquet_cluster::wire::upkeep::{JobKind, JobReport};
+use riquet_cluster::wire::upkeep::{JobKind, JobReport, MoveReport};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -22,6 +22,8 @@ pub struct Upkeep {
     pub scrub: Job,
     /// Shards that are to be checked at once.
     pub suspects: Suspects,
+    /// What comes to the disk and leaves it.
+    pub moves: Moves,
 }
 
 impl Upkeep {
@@ -106,6 +108,26 @@ impl Job {
             }
             Err(error) => report.error = Some(error.to_string()),
         }
+    }
+}
+
+/// How what comes to a disk and leaves it stands.
+#[derive(Debug, Default)]
+pub struct Moves(Mutex<MoveReport>);
+
+impl Moves {
+    /// How it stands.
+    pub fn report(&self) -> MoveReport {
+        self.lock().clone()
+    }
+
+    /// Notes a change.
+    pub fn note(&self, change: impl FnOnce(&mut MoveReport)) {
+        change(&mut self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MoveReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

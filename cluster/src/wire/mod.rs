@@ -1,5 +1,6 @@
 //! The protocols between our processes.
 
+pub mod health;
 pub mod shard;
 pub mod upkeep;
 

@@ -12,11 +12,14 @@
 //! | `POST /v1/disks/{disk}/removals`, body = [`BlobList`] as CBOR | forget all shards of these blobs durably | 204; 429 while one is being written |
 //! | `GET /v1/disks/{disk}/shards?after={shard}&max={n}` | list in order of id | 200, [`ShardPage`] as CBOR |
 //! | `GET /v1/disks/{disk}/descriptors?after={shard}&max={n}` | the same with what their records say of them | 200, [`DescriptorPage`] as CBOR |
+//! | `GET /v1/disks/{disk}/slots` | what it holds of each slot | 200, [`SlotLoads`] as CBOR |
 //!
 //! Every request carries [`EPOCH`], the layout its sender placed it by, and [`CLUSTER`]; a node that
-//! knows a newer one refuses a PUT with `newer-layout` and its own epoch. Reads and deletes name a
-//! disk and a shard that never change meaning, so any epoch is served. A failed request has
-//! [`ERROR`] with one of [`ErrorCode`]'s words, and a text body for people.
+//! knows a newer one, by which the shard belongs on another disk, refuses a PUT with `newer-layout` and
+//! its own epoch. Reads and deletes name a disk and a shard that never change meaning, so any epoch is
+//! served. What a disk lacks of a slot that is on its way to it, its node reads from the disk that the
+//! slot comes from, unless the request is [`LOCAL`]. A failed request has [`ERROR`] with one of
+//! [`ErrorCode`]'s words, and a text body for people.
 
 use minicbor::{Decode, Encode};
 
@@ -35,6 +38,8 @@ pub const DESCRIPTOR: &str = "riquet-shard";
 pub const ERROR: &str = "riquet-error";
 /// Header of requests for nobody who waits: repair, rather than a user. Any value.
 pub const BACKGROUND: &str = "riquet-background";
+/// Header of requests that are about the disk itself: nothing is read from elsewhere. Any value.
+pub const LOCAL: &str = "riquet-local";
 /// Header: the request id, for logs.
 pub const REQUEST_ID: &str = "riquet-request-id";
 
@@ -145,6 +150,34 @@ pub struct ShardPage {
     /// Whether more follow the last one.
     #[n(1)]
     pub more: bool,
+}
+
+/// What a disk holds of a slot of a placement group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SlotLoad {
+    /// The profile.
+    #[n(0)]
+    pub profile: ProfileId,
+    /// The placement group.
+    #[n(1)]
+    pub pg: Pg,
+    /// The shard's number in the code.
+    #[n(2)]
+    pub slot: u8,
+    /// Shards.
+    #[n(3)]
+    pub shards: u64,
+    /// Bytes of their payloads.
+    #[n(4)]
+    pub bytes: u64,
+}
+
+/// What a disk holds, slot by slot.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SlotLoads {
+    /// By profile, group and slot; of which it holds nothing are left out.
+    #[n(0)]
+    pub loads: Vec<SlotLoad>,
 }
 
 /// Blobs in one [`BlobList`], at most.

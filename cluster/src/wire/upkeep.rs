@@ -86,6 +86,10 @@ pub struct DiskUpkeep {
     /// One report of each kind that the node does.
     #[n(1)]
     pub jobs: Vec<(JobKind, JobReport)>,
+    /// What comes to it and leaves it.
+    #[n(2)]
+    #[cbor(default)]
+    pub moves: MoveReport,
 }
 
 /// The background work of a node.
@@ -97,6 +101,36 @@ pub struct UpkeepReport {
     /// What it has repaired since it started.
     #[n(1)]
     pub repair: RepairReport,
+}
+
+/// How the shards that come to a disk, and those that are to leave it, stand. Counts are of the
+/// present look, or since the process started where that is said.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Encode, Decode)]
+pub struct MoveReport {
+    /// Slots on their way to it.
+    #[n(0)]
+    pub slots: u64,
+    /// Shards that were copied to it, since the process started.
+    #[n(1)]
+    pub copied_shards: u64,
+    /// Their bytes.
+    #[n(2)]
+    pub copied_bytes: u64,
+    /// Bytes copied for the slots that are on their way.
+    #[n(3)]
+    pub present_bytes: u64,
+    /// Shards that could not be copied and are owed to the disk, since the process started.
+    #[n(4)]
+    pub owed_shards: u64,
+    /// Shards that left it for another disk, since the process started.
+    #[n(5)]
+    pub left_shards: u64,
+    /// Shards that belong elsewhere and could not leave yet.
+    #[n(6)]
+    pub to_leave: u64,
+    /// Why nothing moves, if it should.
+    #[n(7)]
+    pub error: Option<String>,
 }
 
 /// What a node has repaired since it started, on its own disks and its neighbours'.

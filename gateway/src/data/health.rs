@@ -3,7 +3,8 @@
 //! Every node is asked once a second; a request that meets a dead one says so at once. So after the
 //! first seconds a lost site costs writes and reads nothing: its nodes are left out until they
 //! answer again. A node that refuses connections is down at once; one that is merely silent only
-//! when it was so twice in a row, since a busy second is no loss.
+//! when it was so twice in a row, since a busy second is no loss. A node in maintenance is left out
+//! whatever it answers: it is about to stop.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
@@ -13,7 +14,7 @@ use arc_swap::ArcSwap;
 use http::Request;
 use http_body_util::{BodyExt as _, Limited};
 use riquet_cluster::Error;
-use riquet_cluster::layout::Layout;
+use riquet_cluster::layout::{Layout, Node, NodeState};
 use riquet_cluster::transport::{Transport, empty_body};
 use riquet_cluster::wire::HEALTH_PATH;
 
@@ -56,13 +57,17 @@ impl Health {
                 let Some(down) = down.upgrade() else { break };
                 let health = Self { down };
                 let layout = layout.load_full();
-                let probes = layout
-                    .nodes
-                    .iter()
-                    .map(|node| probe(&transport, &node.address));
+                let present = layout.nodes.iter();
+                let present: Vec<&Node> = present
+                    .filter(|node| node.state != NodeState::Removed)
+                    .collect();
+                let probes = present.iter().map(|node| probe(&transport, &node.address));
                 let answers = futures_util::future::join_all(probes).await;
-                for (node, answer) in layout.nodes.iter().zip(answers) {
+                for (node, answer) in present.into_iter().zip(answers) {
                     match answer {
+                        _ if node.state == NodeState::Maintenance => {
+                            health.set(&node.address, false);
+                        }
                         Probe::Answered => {
                             silences.remove(&node.address);
                             health.set(&node.address, true);

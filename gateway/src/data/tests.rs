@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use riquet_cluster::id::{ClusterId, DiskId, Epoch, RequestId, ShardId};
-use riquet_cluster::layout::{Disk, DiskState, Layout, Node, Site};
+use riquet_cluster::layout::{Disk, DiskState, Layout, Migration, Node, NodeState, Site};
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
@@ -165,6 +165,7 @@ async fn cluster(site: u8) -> Cluster {
             name: format!("n{i}"),
             site: SiteId((i / 4) as u8),
             address: n.address.clone(),
+            state: NodeState::default(),
         })
         .collect();
     let disks: Vec<Disk> = (0..8u16)
@@ -191,6 +192,8 @@ async fn cluster(site: u8) -> Cluster {
         profiles: vec![profile],
         tables: vec![table],
         one_zone: Vec::new(),
+        migration: Migration::default(),
+        change: None,
     };
     layout.validate().unwrap();
     let client = NodeClient::new(Transport::tcp(), layout.cluster);

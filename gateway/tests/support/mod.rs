@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use riquet_cluster::id::{ClusterId, DiskId, Epoch, ShardId};
 use riquet_cluster::keyring::KeyRing;
-use riquet_cluster::layout::{Disk, DiskState, Layout, Node, Site};
+use riquet_cluster::layout::{Disk, DiskState, Layout, Migration, Node, NodeState, Site};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::transport::Transport;
@@ -478,6 +478,7 @@ fn layout(addresses: &[String]) -> Layout {
         name: format!("node-{index}"),
         site: SiteId((index / 4) as u8),
         address: address.clone(),
+        state: NodeState::default(),
     };
     let nodes: Vec<Node> = addresses.iter().enumerate().map(node).collect();
     let disk = |index: u16| Disk {
@@ -502,5 +503,7 @@ fn layout(addresses: &[String]) -> Layout {
         profiles: vec![profile],
         tables: vec![table],
         one_zone: Vec::new(),
+        migration: Migration::default(),
+        change: None,
     }
 }

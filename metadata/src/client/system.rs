@@ -5,9 +5,9 @@ use riquet_cluster::layout::Layout;
 use super::Client;
 use crate::command::{SystemCommand, SystemOutcome};
 use crate::error::Error;
-use crate::id::{ClusterId, GroupId};
+use crate::id::{ClusterId, Epoch, GroupId};
 use crate::query::{ClusterState, SystemAnswer, SystemQuery};
-use crate::record::Identity;
+use crate::record::{Identity, LayoutChange};
 use crate::voters::{PromoteAnswer, PromoteRequest, VoterChange, VoterStatus, VotersAnswer};
 
 const ODD: Error = Error::Protocol("an answer to another question");
@@ -88,6 +88,22 @@ impl Client {
         match self.inner.calls.query_system(query).await? {
             SystemAnswer::Cluster(Some(cluster)) => Ok(*cluster),
             SystemAnswer::Cluster(None) => Err(Error::NotBootstrapped),
+            _ => Err(ODD),
+        }
+    }
+
+    /// What made the layouts before one of them, the newest first, and whether there are more.
+    ///
+    /// # Errors
+    /// When no voter answers.
+    pub async fn layout_history(
+        &self,
+        before: Option<Epoch>,
+        max: u32,
+    ) -> Result<(Vec<LayoutChange>, bool), Error> {
+        let query = SystemQuery::LayoutHistory { before, max };
+        match self.inner.calls.query_system(query).await? {
+            SystemAnswer::LayoutHistory { changes, more } => Ok((changes, more)),
             _ => Err(ODD),
         }
     }

@@ -18,8 +18,8 @@ use crate::limits::{PASSED_BUCKETS, SWEEP_RECORDS};
 use crate::query::RestoreState;
 use crate::record::{
     BlobRecord, Bucket, Change, CompletedUpload, DebtRecord, Document, Event, EventQueue, Garbage,
-    IdentityName, LifecycleTurn, ObjectBody, ObjectHead, Part, RemovalRecord, StoredIdentity,
-    Tablet, Tombstone, Upload,
+    IdentityName, LayoutChange, LifecycleTurn, ObjectBody, ObjectHead, Part, RemovalRecord,
+    StoredIdentity, Tablet, Tombstone, Upload,
 };
 use crate::store::{Reader, StoreError, damaged, decode, get, scan};
 
@@ -54,6 +54,7 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         | Family::OutcomeOrder
         | Family::BucketName
         | Family::Change
+        | Family::LayoutChange
         | Family::LifecycleTurn => key.len() == 9,
         Family::Garbage => key.len() == 25,
         Family::Debt => keys::parse_debt(key).is_some(),
@@ -95,6 +96,7 @@ pub(crate) fn check_record(group: GroupId, key: &[u8], value: &[u8]) -> Result<F
         Family::Cluster => reads::<ClusterRecord>(key, value)?,
         Family::Change => reads::<Change>(key, value)?,
         Family::Document => reads::<Document>(key, value)?,
+        Family::LayoutChange => reads::<LayoutChange>(key, value)?,
         Family::LifecycleTurn => reads::<LifecycleTurn>(key, value)?,
     }
     Ok(family)

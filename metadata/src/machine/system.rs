@@ -6,9 +6,10 @@ use riquet_cluster::layout::Layout;
 use super::Batch;
 use crate::codec::Record;
 use crate::command::{IdentityChange, SystemCommand, SystemOutcome};
-use crate::id::ClusterId;
+use crate::id::{ClusterId, Epoch};
 use crate::keys;
-use crate::record::Identity;
+use crate::limits::LAYOUT_CHANGES;
+use crate::record::{Identity, LayoutChange};
 use crate::store::StoreError;
 
 /// What bootstrap fixes, and the layout.
@@ -92,6 +93,7 @@ impl Batch<'_> {
             key_groups: key_groups.max(1),
             layout: layout.clone(),
         };
+        self.note_layout(layout);
         self.state.put(keys::cluster(), &record);
         for identity in identities {
             // One that doesn't fit the others is left out: whoever bootstraps looks.
@@ -110,11 +112,21 @@ impl Batch<'_> {
                 SystemOutcome::LayoutConflict { current }
             };
         }
+        self.note_layout(layout);
         let record = ClusterRecord {
             layout: layout.clone(),
             ..present
         };
         self.state.put(keys::cluster(), &record);
         SystemOutcome::LayoutStored
+    }
+
+    /// Remembers what made a layout, and forgets what made a very old one.
+    fn note_layout(&mut self, layout: &Layout) {
+        let change = LayoutChange::of(layout);
+        self.state.put(keys::layout_change(layout.epoch), &change);
+        if let Some(old) = layout.epoch.0.checked_sub(LAYOUT_CHANGES) {
+            self.state.delete(keys::layout_change(Epoch(old)));
+        }
     }
 }

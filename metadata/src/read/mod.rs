@@ -6,7 +6,7 @@ mod list;
 mod merged;
 mod tablets;
 
-use crate::id::{BucketId, GroupId, ObjectKey, UploadId};
+use crate::id::{BucketId, Epoch, GroupId, ObjectKey, UploadId};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{PAGE_ITEMS, PARTS};
 use crate::machine::{
@@ -81,6 +81,7 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
         }
         SystemQuery::Changes { after, max } => changes(view, *after, page(*max))?,
         SystemQuery::LifecycleTurns { after, max } => lifecycle_turns(view, *after, page(*max))?,
+        SystemQuery::LayoutHistory { before, max } => layout_history(view, *before, page(*max))?,
         // The service waits; the answer is the same.
         SystemQuery::Cluster | SystemQuery::WaitLayout { .. } => {
             let record = get::<ClusterRecord>(view, &keys::cluster())?;
@@ -92,6 +93,26 @@ fn system(view: &dyn Reader, query: &SystemQuery) -> Result<SystemAnswer, StoreE
                 })
             }))
         }
+    })
+}
+
+fn layout_history(
+    view: &dyn Reader,
+    before: Option<Epoch>,
+    max: usize,
+) -> Result<SystemAnswer, StoreError> {
+    let all = keys::family(Family::LayoutChange);
+    let from = before.map_or_else(
+        || all.clone(),
+        |epoch| following(keys::layout_change(epoch)),
+    );
+    let mut found = scan(view, &from, &end_of(&all), max + 1)?;
+    let more = found.len() > max;
+    found.truncate(max);
+    let changes = found.iter().map(|(key, value)| decode(key, value));
+    Ok(SystemAnswer::LayoutHistory {
+        changes: changes.collect::<Result<_, _>>()?,
+        more,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Finds what a disk should hold and does not, and has it noted as owed.
 //!
-//! The disk is new in the place of a lost one, or lost a part of what it had, or a layout gave it
-//! more. Every committed blob is looked at: its chunks' placement groups say what belongs here, the
+//! The disk is new in the place of a lost one, or lost a part of what it had. (What a layout gives it
+//! more comes by `migration`.) Every committed blob is looked at: its chunks' placement groups say what belongs here, the
 //! disk's index what is here. Looking again changes nothing, so a look that is cut short is begun anew.
 //!
 //! A blob whose tablet moves from one group to another during the look may be met in neither. The
@@ -9,9 +9,9 @@
 
 use std::sync::Arc;
 
-use riquet_cluster::id::DiskId;
+use riquet_cluster::id::{DiskId, ShardId};
 use riquet_cluster::layout::Layout;
-use riquet_metadata::record::{BlobState, Debt};
+use riquet_metadata::record::{BlobRef, BlobState, Debt};
 use riquet_metadata::{Client, GroupId};
 
 use super::LOOK;
@@ -37,8 +37,7 @@ enum LossError {
     Metadata(#[from] riquet_metadata::Error),
 }
 
-/// Looks for what a disk of the node lost, whenever that is not known for the present layout, or
-/// somebody asks.
+/// Looks for what a disk of the node lost, whenever that is not known, or somebody asks.
 pub async fn find_losses(client: Client, node: Arc<Node>, disk: DiskId, store: Arc<ShardStore>) {
     let job = &node.upkeep[&disk].losses;
     loop {
@@ -46,7 +45,7 @@ pub async fn find_losses(client: Client, node: Arc<Node>, disk: DiskId, store: A
         let Some(layout) = node.layout.load() else {
             continue;
         };
-        let is_known = store.progress().complete_at >= Some(layout.epoch);
+        let is_known = store.progress().complete_at.is_some();
         if (is_known && asked.is_none()) || store.health() != DiskHealth::Online {
             continue;
         }
@@ -82,7 +81,7 @@ async fn note_losses(
                 .filter(|record| record.state == BlobState::Live)
             {
                 for shard in record.blob.shards_on(layout, disk) {
-                    if !store.has(&shard)? {
+                    if !is_coming(layout, &record.blob, shard) && !store.has(&shard)? {
                         lost.push(Debt { disk, shard });
                     }
                     if lost.len() == NOTED_AT_ONCE {
@@ -101,4 +100,12 @@ async fn note_losses(
         }
     }
     Ok(())
+}
+
+/// Whether a shard's slot is on its way to its disk, whose node sees to it.
+fn is_coming(layout: &Layout, blob: &BlobRef, shard: ShardId) -> bool {
+    layout.profile(blob.profile).is_some_and(|profile| {
+        let pg = layout.pg_of(profile, shard.chunk);
+        layout.source_of(profile.id, pg, shard.index).is_some()
+    })
 }

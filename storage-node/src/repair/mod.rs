@@ -164,10 +164,7 @@ impl Repairer {
         match rebuild.shard(store, debt.shard, &blob.blob).await {
             Ok(()) => {}
             Err(RebuildError::Neighbour) => return Settled::Neighbour,
-            Err(error @ RebuildError::Elsewhere) => {
-                tracing::debug!(shard = %debt.shard, %error, "not repaired");
-                return Settled::Left;
-            }
+            Err(RebuildError::Elsewhere) => return self.pass_on(layout, group, debt).await,
             Err(error) => {
                 self.node.repaired.failed();
                 tracing::warn!(shard = %debt.shard, disk = %debt.disk, %error, "not repaired");
@@ -197,6 +194,31 @@ impl Repairer {
             Ok(_) => Settled::Paid(debt),
             Err(error) => {
                 tracing::warn!(shard = %debt.shard, %error, "a needless shard stays");
+                Settled::Left
+            }
+        }
+    }
+
+    /// Notes a shard as owed to the disk that the layout has it on now, and no more to the one that it
+    /// was owed to: its slot moved.
+    async fn pass_on(&self, layout: &Layout, group: GroupId, debt: Debt) -> Settled {
+        let Debt { disk, shard } = debt.clone();
+        let Ok(Some(record)) = self.client.blob(group, shard.chunk.blob).await else {
+            return Settled::Left;
+        };
+        let mut slots = record.blob.shards_of(layout, shard.chunk);
+        let Some((_, now)) = slots.find(|(of_slot, _)| *of_slot == shard) else {
+            return Settled::Left;
+        };
+        if now == disk {
+            // A newer layout has it here again.
+            return Settled::Left;
+        }
+        let passed_on = vec![Debt { disk: now, shard }];
+        match self.client.owe_shards(group, passed_on).await {
+            Ok(_) => Settled::Paid(debt),
+            Err(error) => {
+                tracing::debug!(%shard, %error, "not passed on");
                 Settled::Left
             }
         }

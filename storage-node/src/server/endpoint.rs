@@ -38,6 +38,7 @@ pub(super) enum ShardAction {
     Delete(ShardId),
     List { after: Option<ShardId>, max: usize },
     Describe { after: Option<ShardId>, max: usize },
+    Slots,
     RemoveBlobs,
     Suspect(ShardId),
 }
@@ -70,6 +71,10 @@ impl Endpoint {
                     action: ShardAction::Describe { after, max },
                 }))
             }
+            (&Method::GET, ["v1", "disks", disk, "slots"]) => Ok(Self::Shard(ShardCall {
+                disk: parse(disk)?,
+                action: ShardAction::Slots,
+            })),
             (&Method::POST, ["v1", "disks", disk, "shards", shard, "suspect"]) => {
                 Ok(Self::Shard(ShardCall {
                     disk: parse(disk)?,
@@ -112,6 +117,7 @@ impl Endpoint {
                 ShardAction::Delete(_) => "delete",
                 ShardAction::List { .. } => "list",
                 ShardAction::Describe { .. } => "describe",
+                ShardAction::Slots => "slots",
                 ShardAction::RemoveBlobs => "remove-blobs",
                 ShardAction::Suspect(_) => "suspect",
             },

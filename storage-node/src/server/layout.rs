@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::HeaderMap;
-use riquet_cluster::id::{ClusterId, Epoch};
+use riquet_cluster::id::{ClusterId, DiskId, Epoch};
 use riquet_cluster::layout::Layout;
-use riquet_cluster::wire::shard::{CLUSTER, EPOCH, ErrorCode};
+use riquet_cluster::wire::shard::{CLUSTER, EPOCH, ErrorCode, ShardDescriptor};
 use riquet_metadata::{Client, LayoutWatch};
 
 use super::answer::Refusal;
@@ -68,19 +68,41 @@ impl NodeLayout {
         Ok(())
     }
 
-    /// Refuses requests that were placed by an older layout than the node's.
-    pub(super) fn check_epoch(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Refuses a shard that was placed by an older layout than the node's, unless that has it on this
+    /// disk too, or coming from it: then whoever takes the slot in finds the shard here.
+    pub(super) fn check_place(
+        &self,
+        headers: &HeaderMap,
+        disk: DiskId,
+        shard: &ShardDescriptor,
+    ) -> Result<(), Refusal> {
         let theirs = text(headers, EPOCH)
             .and_then(|text| text.parse().ok())
             .map(Epoch)
             .ok_or_else(|| Refusal::malformed("no layout epoch"))?;
-        match self.known() {
-            Some((_, ours)) if theirs < ours => {
-                let why = format!("this node has layout epoch {ours}");
+        match self.load() {
+            Some(layout)
+                if theirs < layout.epoch
+                    && !layout.holds(disk, shard.profile, shard.pg, shard.id.index) =>
+            {
+                let why = format!("layout epoch {} has it elsewhere", layout.epoch);
                 Err(Refusal::new(ErrorCode::NewerLayout, why))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits until there is another layout than this one, or so long.
+    pub(crate) async fn changed_from(&self, known: Option<Epoch>, at_most: Duration) {
+        let Some(watch) = self.watch.get() else {
+            return tokio::time::sleep(at_most).await;
+        };
+        let mut epochs = watch.epochs();
+        let changed = async move {
+            while Some(*epochs.borrow_and_update()) == known && epochs.changed().await.is_ok() {}
+        };
+        // Whether it changed or not, the caller looks.
+        let _ = tokio::time::timeout(at_most, changed).await;
     }
 
     /// Puts the node's epoch on an answer.

@@ -3,7 +3,9 @@
 mod answer;
 mod endpoint;
 mod layout;
+mod relay;
 mod shards;
+mod slots;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use metrics_exporter_prometheus::PrometheusHandle;
 use riquet_cluster::id::DiskId;
+use riquet_cluster::transport::Transport;
 use riquet_metadata::MetadataService;
 use riquet_metadata::raft::{self, RaftService};
 use tokio::net::TcpListener;
@@ -83,6 +86,8 @@ pub struct Node {
     pub load: Arc<Load>,
     /// What is known of the cluster's layout.
     pub layout: NodeLayout,
+    /// The way to other nodes.
+    pub transport: Transport,
     /// The metadata groups, with role `meta`.
     pub metadata: Option<Metadata>,
     /// Renders the process's metrics.

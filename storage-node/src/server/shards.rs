@@ -17,7 +17,7 @@ use riquet_cluster::wire::shard::{
 
 use super::answer::{AnswerBody, Refusal, document, empty};
 use super::endpoint::{ShardAction, ShardCall};
-use super::{DiskSlot, Node};
+use super::{DiskSlot, Node, relay, slots};
 use crate::error::Error;
 use crate::store::{ShardReader, ShardStore, Stored};
 
@@ -27,18 +27,15 @@ const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a list of blobs, at most.
 const MAX_LIST_BYTES: usize = 64 * 1024;
 
-type Answer = Result<Response<AnswerBody>, Refusal>;
+pub(super) type Answer = Result<Response<AnswerBody>, Refusal>;
 
 pub(super) async fn serve(node: &Arc<Node>, call: ShardCall, request: Request<Incoming>) -> Answer {
     node.layout.check_cluster(request.headers())?;
     let store = store(node, call.disk)?;
     match call.action {
-        ShardAction::Put(id) => {
-            node.layout.check_epoch(request.headers())?;
-            put(node, store, id, request).await
-        }
+        ShardAction::Put(id) => put(node, store, id, request).await,
         ShardAction::Get(id) => get(node, store, id, request.headers()).await,
-        ShardAction::Head(id) => head(store, id).await,
+        ShardAction::Head(id) => head(node, store, id, request.headers()).await,
         ShardAction::Delete(id) => {
             store.delete(id).await?;
             Ok(empty(StatusCode::NO_CONTENT))
@@ -65,6 +62,11 @@ pub(super) async fn serve(node: &Arc<Node>, call: ShardCall, request: Request<In
             let removed = store.remove_blobs(&list.blobs).await?;
             metrics::counter!("riquet_node_removed_shards_total").increment(removed);
             Ok(empty(StatusCode::NO_CONTENT))
+        }
+        ShardAction::Slots => {
+            let loads = slots::loads(store).await?;
+            let bytes = minicbor::to_vec(loads).expect("encoding into memory does not fail");
+            Ok(document("application/cbor", bytes))
         }
         ShardAction::Describe { after, max } => {
             let page = store.describe_page(after, max).await?;
@@ -94,6 +96,8 @@ async fn put(node: &Node, store: &ShardStore, id: ShardId, request: Request<Inco
     if descriptor.id != id {
         return Err(Refusal::malformed("descriptor of another shard"));
     }
+    node.layout
+        .check_place(request.headers(), store.disk(), &descriptor)?;
     let is_users = !request.headers().contains_key(BACKGROUND);
     let mut body = request.into_body();
     if body
@@ -151,29 +155,43 @@ async fn get(node: &Arc<Node>, store: &ShardStore, id: ShardId, headers: &Header
         node.load.stand_back().await;
     }
     let asked = Instant::now();
-    let reader = store.read(id, range).await.inspect_err(|error| {
-        if matches!(error, Error::Damaged | Error::Io { .. }) {
-            suspect(node, store.disk(), id);
+    let reader = match store.read(id, range.clone()).await {
+        Ok(reader) => reader,
+        Err(Error::NotFound) => return relay::get(node, store.disk(), id, range, headers).await,
+        Err(error) => {
+            if matches!(error, Error::Damaged | Error::Io { .. }) {
+                suspect(node, store.disk(), id);
+            }
+            return Err(error.into());
         }
-    })?;
+    };
     if is_users {
         node.load.waited(asked.elapsed());
     }
     let disk = store.disk();
-    let range = reader.range();
-    let mut answer = Response::builder()
-        .header(DESCRIPTOR, reader.descriptor().to_header())
-        .header(header::CONTENT_LENGTH, range.end - range.start);
-    if partial {
-        let total = reader.descriptor().payload_len;
-        let value = format!("bytes {}-{}/{total}", range.start, range.end - 1);
-        answer = answer
-            .status(StatusCode::PARTIAL_CONTENT)
-            .header(header::CONTENT_RANGE, value);
-    }
-    Ok(answer
+    let head = payload_head(reader.descriptor(), partial.then(|| reader.range()));
+    Ok(head
         .body(payload_body(reader, Arc::clone(node), disk))
         .expect("the headers are valid"))
+}
+
+/// The head of an answer with a shard's payload, or a range of it.
+pub(super) fn payload_head(
+    shard: &ShardDescriptor,
+    range: Option<Range<u64>>,
+) -> http::response::Builder {
+    let total = shard.payload_len;
+    let answer = Response::builder().header(DESCRIPTOR, shard.to_header());
+    match range {
+        None => answer.header(header::CONTENT_LENGTH, total),
+        Some(range) => answer
+            .status(StatusCode::PARTIAL_CONTENT)
+            .header(header::CONTENT_LENGTH, range.end - range.start)
+            .header(
+                header::CONTENT_RANGE,
+                format!("bytes {}-{}/{total}", range.start, range.end - 1),
+            ),
+    }
 }
 
 /// The pieces of a shard; hyper asks for the next when the socket has taken enough.
@@ -206,8 +224,11 @@ fn parse_range(value: &HeaderValue) -> Result<Range<u64>, Refusal> {
         .ok_or_else(|| Refusal::malformed("range is bytes=a-b"))
 }
 
-async fn head(store: &ShardStore, id: ShardId) -> Answer {
-    let descriptor = store.describe(id).await?;
+async fn head(node: &Node, store: &ShardStore, id: ShardId, headers: &HeaderMap) -> Answer {
+    let descriptor = match store.describe(id).await {
+        Err(Error::NotFound) => relay::head(node, store.disk(), id, headers).await?,
+        described => described?,
+    };
     let mut answer = empty(StatusCode::OK);
     let value = HeaderValue::try_from(descriptor.to_header()).expect("hexadecimal");
     answer.headers_mut().insert(DESCRIPTOR, value);

@@ -1,64 +1,40 @@
 //! What a node says about itself.
 
 use http::Response;
-use serde::Serialize;
+use riquet_cluster::id::DiskId;
+use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
 
 use super::answer::{AnswerBody, document};
 use super::{DiskSlot, Node};
-use crate::store::DiskHealth;
+use crate::store;
 
-#[derive(Serialize)]
-struct Health<'a> {
-    name: &'a str,
-    site: &'a str,
-    /// The newest layout epoch known; absent before the first.
-    epoch: Option<u64>,
-    cluster: Option<String>,
-    disks: Vec<Disk>,
-}
-
-#[derive(Serialize)]
-struct Disk {
-    id: String,
-    /// `online`, `full`, `failed` or `refused`.
-    state: &'static str,
-    /// Why it is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    shards: u64,
-    live_bytes: u64,
-    segments: usize,
-    total_bytes: u64,
-    free_bytes: u64,
-}
-
-impl Disk {
-    fn refused(id: String, why: String) -> Self {
-        Self {
-            id,
-            state: "refused",
-            why: Some(why),
-            shards: 0,
-            live_bytes: 0,
-            segments: 0,
-            total_bytes: 0,
-            free_bytes: 0,
-        }
+/// A disk that takes no part.
+fn refused(id: DiskId, why: String) -> DiskHealth {
+    DiskHealth {
+        id,
+        state: "refused".to_owned(),
+        why: Some(why),
+        shards: 0,
+        live_bytes: 0,
+        segments: 0,
+        total_bytes: 0,
+        free_bytes: 0,
     }
 }
 
-fn disks(node: &Node) -> Vec<Disk> {
-    let disk = |(id, slot): (&riquet_cluster::id::DiskId, &DiskSlot)| match slot {
-        DiskSlot::Refused(why) => Disk::refused(id.to_string(), why.clone()),
+fn disks(node: &Node) -> Vec<DiskHealth> {
+    let disk = |(id, slot): (&DiskId, &DiskSlot)| match slot {
+        DiskSlot::Refused(why) => refused(*id, why.clone()),
         DiskSlot::Open(store) => match store.stats() {
-            Err(error) => Disk::refused(id.to_string(), error.to_string()),
-            Ok(stats) => Disk {
-                id: id.to_string(),
+            Err(error) => refused(*id, error.to_string()),
+            Ok(stats) => DiskHealth {
+                id: *id,
                 state: match stats.health {
-                    DiskHealth::Online => "online",
-                    DiskHealth::Full => "full",
-                    DiskHealth::Failed => "failed",
-                },
+                    store::DiskHealth::Online => "online",
+                    store::DiskHealth::Full => "full",
+                    store::DiskHealth::Failed => "failed",
+                }
+                .to_owned(),
                 why: None,
                 shards: stats.shards,
                 live_bytes: stats.live_bytes,
@@ -74,11 +50,12 @@ fn disks(node: &Node) -> Vec<Disk> {
 /// The node answers, and this is the state of its disks.
 pub(super) fn health(node: &Node) -> Response<AnswerBody> {
     let known = node.layout.known();
-    let health = Health {
-        name: &node.settings.name,
-        site: &node.settings.site,
-        epoch: known.map(|(_, epoch)| epoch.0),
-        cluster: known.map(|(cluster, _)| cluster.to_string()),
+    let health = NodeHealth {
+        name: node.settings.name.clone(),
+        site: node.settings.site.clone(),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        epoch: known.map(|(_, epoch)| epoch),
+        cluster: known.map(|(cluster, _)| cluster),
         disks: disks(node),
     };
     let text = serde_json::to_vec(&health).expect("texts and numbers");
@@ -100,7 +77,7 @@ pub(super) fn metrics(node: &Node) -> Response<AnswerBody> {
             ("riquet_disk_total_bytes", disk.total_bytes as f64),
         ];
         for (name, figure) in figures {
-            metrics::gauge!(name, "disk" => disk.id.clone()).set(figure);
+            metrics::gauge!(name, "disk" => disk.id.to_string()).set(figure);
         }
     }
     node.metrics.run_upkeep();

@@ -5,11 +5,14 @@ use std::path::Path;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use riquet_cluster::id::{ClusterId, Epoch, RequestId};
-use riquet_cluster::layout::{Disk, DiskState, Layout, Node as LayoutNode, Site};
+use riquet_cluster::layout::{
+    Disk, DiskState, Layout, Migration, Node as LayoutNode, NodeState, Pg, Site,
+};
 use riquet_cluster::node_client::{NodeClient, Target};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::transport::Transport;
+use riquet_cluster::wire::shard::ShardDescriptor;
 use riquet_metadata::raft::{RaftHost, RaftService, Voter};
 use riquet_metadata::{Client, MetadataService};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -91,6 +94,7 @@ impl Running {
             repaired: Tally::default(),
             load: Arc::new(Load::new(Duration::from_millis(50))),
             layout: NodeLayout::default(),
+            transport: Transport::tcp(),
             metadata: Some(Metadata {
                 service: MetadataService::new(host.clone()),
                 raft: RaftService::new(host),
@@ -126,6 +130,16 @@ impl Running {
         blob: u128,
         bytes: &[u8],
     ) -> Result<(), riquet_cluster::Error> {
+        let descriptor = descriptor(blob, 0, bytes.len() as u64);
+        self.put_as(target, descriptor, bytes).await
+    }
+
+    async fn put_as(
+        &self,
+        target: &Target,
+        descriptor: ShardDescriptor,
+        bytes: &[u8],
+    ) -> Result<(), riquet_cluster::Error> {
         let (sender, receiver) = mpsc::channel(1);
         let pieces: Vec<Bytes> = bytes.chunks(100_000).map(Bytes::copy_from_slice).collect();
         let feed = async move {
@@ -135,7 +149,6 @@ impl Running {
                 }
             }
         };
-        let descriptor = descriptor(blob, 0, bytes.len() as u64);
         tokio::join!(self.client.put(target, &descriptor, receiver), feed).0
     }
 
@@ -179,6 +192,7 @@ fn layout(address: &str, epoch: u64) -> Layout {
         name: name.into(),
         site: SiteId(0),
         address: address.into(),
+        state: NodeState::default(),
     };
     let disk = |id, node| Disk {
         id,
@@ -188,7 +202,7 @@ fn layout(address: &str, epoch: u64) -> Layout {
     };
     let nodes = vec![node("a-1"), node("a-2")];
     let disks = vec![disk(DISK, 0), disk(DiskId::from_u128(8), 1)];
-    let table = compute_table(&profile, &nodes, &disks, 4).unwrap();
+    let table = compute_table(&profile, &nodes, &disks, 16).unwrap();
     Layout {
         cluster: CLUSTER,
         epoch: Epoch(epoch),
@@ -202,6 +216,8 @@ fn layout(address: &str, epoch: u64) -> Layout {
         profiles: vec![profile],
         tables: vec![table],
         one_zone: vec![],
+        migration: Migration::default(),
+        change: None,
     }
 }
 
@@ -270,7 +286,25 @@ async fn old_layouts_other_clusters_and_absent_disks_are_refused() {
         .await
         .unwrap();
     running.bootstrap(3).await;
-    let old = running.put(&running.target(DISK, 2), 2, b"late").await;
+    // By the newer layout the other disk has the slot in some groups, and this one in the others.
+    let newer = layout(&running.address, 3);
+    let (here, elsewhere): (Vec<u32>, Vec<u32>) = (0..16).partition(|group| {
+        let row = newer.slots(&newer.profiles[0], Pg(*group));
+        newer.disk(row[0]).id == DISK
+    });
+    let late = |blob, group| ShardDescriptor {
+        profile: newer.standard,
+        pg: Pg(group),
+        ..descriptor(blob, 0, 4)
+    };
+    let target = running.target(DISK, 2);
+    running
+        .put_as(&target, late(5, here[0]), b"late")
+        .await
+        .unwrap();
+    let old = running
+        .put_as(&target, late(6, elsewhere[0]), b"late")
+        .await;
     assert!(
         matches!(
             old,

@@ -18,6 +18,7 @@ pub(super) fn report(node: &Node) -> Response<AnswerBody> {
             .into_iter()
             .map(|kind| (kind, upkeep.job(kind).report()))
             .collect(),
+        moves: upkeep.moves.report(),
     };
     let report = UpkeepReport {
         disks: node.upkeep.iter().map(of_disk).collect(),

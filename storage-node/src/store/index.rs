@@ -106,6 +106,19 @@ pub struct HeldBlob {
     pub written_ms: u64,
 }
 
+/// A shard of a disk, and where the layout that placed it had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlacedShard {
+    /// The shard.
+    pub id: ShardId,
+    /// Its profile.
+    pub profile: ProfileId,
+    /// Its placement group.
+    pub pg: Pg,
+    /// Bytes of its payload.
+    pub payload_len: u64,
+}
+
 /// What of a segment is still stored, and what was ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Live {
@@ -336,6 +349,35 @@ impl Index {
             start.push(0);
         }
         self.shards(&start, vec![SHARD + 1], limit)
+    }
+
+    /// Up to `limit` shards with ids above `after`, in the order of their ids, and where they belong.
+    pub(super) fn placed(
+        &self,
+        after: Option<&ShardId>,
+        limit: usize,
+    ) -> Result<Vec<PlacedShard>, Error> {
+        let mut start = after.map_or_else(|| vec![SHARD], |id| shard_key(id).to_vec());
+        if after.is_some() {
+            start.push(0);
+        }
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound([SHARD + 1]);
+        options.fill_cache(false);
+        let from = IteratorMode::From(&start, Direction::Forward);
+        let pairs = self.db.iterator_opt(from, options).take(limit);
+        pairs
+            .map(|pair| {
+                let (key, value) = pair?;
+                let shape = Entry::decode(&value)?.shape;
+                Ok(PlacedShard {
+                    id: shard_of(&key)?,
+                    profile: shape.profile,
+                    pg: shape.pg,
+                    payload_len: shape.payload_len,
+                })
+            })
+            .collect()
     }
 
     /// Up to `limit` shards of a blob, in the order of their ids.

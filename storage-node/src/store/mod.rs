@@ -65,7 +65,7 @@ pub use compact::Compacted;
 use compact::{Compaction, Scope};
 pub use env::{BLOCK_BYTES, Env, EnvFile, OsEnv, Space};
 pub use faulty::{DiskFault, FaultyEnv};
-pub use index::HeldBlob;
+pub use index::{HeldBlob, PlacedShard};
 use index::{Index, Live};
 pub use progress::Progress;
 pub use reader::ShardReader;
@@ -359,6 +359,20 @@ impl ShardStore {
             Ok(ShardPage { shards, more })
         };
         self.shared.threads.run(list).await
+    }
+
+    /// Up to `max` shards after `after`, in order of id, and where they belong.
+    ///
+    /// # Errors
+    /// [`Error::Index`], [`Error::IndexEntry`].
+    pub async fn placed(
+        &self,
+        after: Option<ShardId>,
+        max: usize,
+    ) -> Result<Vec<PlacedShard>, Error> {
+        let shared = Arc::clone(&self.shared);
+        let placed = move || shared.index.placed(after.as_ref(), max);
+        self.shared.threads.run(placed).await
     }
 
     /// Up to `max` blobs from `from` on of which the disk holds shards, in order of id.

@@ -24,7 +24,8 @@ pub struct Progress {
     pub swept_before_ms: u64,
     /// When the last sweep of all blobs ended, ms since 1970.
     pub swept_all_ms: u64,
-    /// The disk holds, or is owed, all that this layout places on it. None: that must be looked at.
+    /// At this layout the disk held, or was owed, all that was placed on it, and what came since came by
+    /// migration. None: that must be looked at.
     pub complete_at: Option<Epoch>,
     /// When the present or last scrub began, ms since 1970.
     pub scrub_began_ms: u64,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::id::DiskId;
-use crate::layout::{Disk, DiskState, Node, PgTable};
+use crate::layout::{Disk, DiskState, Node, NodeState, PgTable};
 use crate::profile::{Profile, ProfileId, SiteId};
 
 /// A cluster with one profile.
@@ -63,6 +63,7 @@ impl Cluster {
             name: format!("n{node}"),
             site,
             address: format!("n{node}:1"),
+            state: NodeState::Serving,
         });
         for weight in weights {
             self.add_disk(node, *weight);

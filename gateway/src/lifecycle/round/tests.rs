@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use riquet_cluster::id::{BlobId, ClusterId, Epoch};
-use riquet_cluster::layout::Layout;
+use riquet_cluster::layout::{Layout, Migration};
 use riquet_cluster::profile::ProfileId;
 use riquet_metadata::client::{Caller, LocalCaller};
 use riquet_metadata::command::{
@@ -246,6 +246,8 @@ fn layout(cluster: ClusterId) -> Layout {
         tables: Vec::new(),
         standard: ProfileId(0),
         one_zone: Vec::new(),
+        migration: Migration::default(),
+        change: None,
     }
 }
 

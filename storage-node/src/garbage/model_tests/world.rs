@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::seq::index::sample;
 use rand::{RngExt, SeedableRng};
 use riquet_cluster::id::{BlobId, ChunkId, ClusterId, DiskId, Epoch, RequestId, ShardId};
-use riquet_cluster::layout::{Disk, DiskState, Layout, Node, PgTable, Site};
+use riquet_cluster::layout::{Disk, DiskState, Layout, Migration, Node, NodeState, PgTable, Site};
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::wire::shard::{Owner, ShardDescriptor};
 use riquet_metadata::client::{CallFuture, Caller, LocalCaller, NoAnswer};
@@ -410,6 +410,7 @@ fn layout(random: &mut StdRng) -> Layout {
         name: format!("node-{site}"),
         site: SiteId(site),
         address: "nowhere:1".to_owned(),
+        state: NodeState::default(),
     };
     let disk = |disk: usize| Disk {
         id: disk_id(disk),
@@ -446,5 +447,7 @@ fn layout(random: &mut StdRng) -> Layout {
         profiles: vec![profile],
         tables: vec![table],
         one_zone: Vec::new(),
+        migration: Migration::default(),
+        change: None,
     }
 }

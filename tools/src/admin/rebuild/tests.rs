@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use riquet_cluster::id::{BlobId, ChunkId, ClusterId, Epoch, ShardId};
-use riquet_cluster::layout::{Layout, Pg};
+use riquet_cluster::layout::{Layout, Migration, Pg};
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::wire::shard::{Owner, PartOwner, ShardDescriptor, StoredShard};
 
@@ -33,6 +33,8 @@ fn layout() -> Layout {
         tables: Vec::new(),
         standard: ProfileId(0),
         one_zone: Vec::new(),
+        migration: Migration::default(),
+        change: None,
     }
 }
 

@@ -3,16 +3,30 @@
 //! A layout is one immutable, versioned value, committed through the control group of the metadata
 //! and cached by every process. A chunk hashes to a *placement group* (PG) of its profile; the
 //! PG's row in the table names one disk for each shard of the code. A request carries the epoch
-//! that its sender placed it by; a node that knows a newer one says so instead of answering wrongly.
+//! that its sender placed it by; a node that knows a newer one, by which the shard belongs on another
+//! disk, says so instead of taking it.
+//!
+//! * [`change`]: what operators do to nodes and disks, and what they must not.
+//! * [`migration`]: slots on their way from disk to disk, a few at a time.
+//! * [`pace`]: how fast, and at what hours.
 
-use std::collections::HashSet;
+pub mod change;
+pub mod migration;
+pub mod pace;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod validate;
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::id::{ChunkId, ClusterId, DiskId, Epoch};
 use crate::profile::{Profile, ProfileId, SiteId};
+pub use change::{ChangeError, ChangeNote};
+pub use migration::{Migration, Rebalance, SlotMove};
+pub use pace::{Pace, PaceWindow};
 
 /// A place that can be lost as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -37,15 +51,37 @@ pub struct Node {
     /// `host:port` of its internal server.
     #[n(2)]
     pub address: String,
+    /// Whether it is to be used.
+    #[n(3)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub state: NodeState,
+}
+
+/// Whether a node is to be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// It serves.
+    #[default]
+    #[n(0)]
+    Serving,
+    /// It is about to stop, or stopped, for a while: nobody asks it for anything meanwhile.
+    #[n(1)]
+    Maintenance,
+    /// Gone; its number stays taken, so that other nodes keep theirs.
+    #[n(2)]
+    Removed,
 }
 
 /// Whether a disk takes data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "lowercase")]
 pub enum DiskState {
     /// Holds and takes shards.
     #[n(0)]
     Active,
-    /// Holds shards that are being moved away; takes none.
+    /// To be emptied: the next rebalance moves its shards away. Until then it is used as before.
     #[n(1)]
     Draining,
     /// Gone; its number stays taken, so that other disks keep theirs.
@@ -122,6 +158,15 @@ pub struct Layout {
     /// The profiles of new ONEZONE_IA objects, at most one for each site.
     #[n(8)]
     pub one_zone: Vec<ProfileId>,
+    /// What is on its way to another disk, and what is still to go.
+    #[n(9)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub migration: Migration,
+    /// What made this version of the one before; none: the first.
+    #[n(10)]
+    #[serde(default)]
+    pub change: Option<ChangeNote>,
 }
 
 impl Layout {
@@ -188,88 +233,22 @@ impl Layout {
             .map(|d| (d, self.node_of(d)))
     }
 
-    fn table(&self, profile: &Profile) -> &PgTable {
+    /// The node of that name, if it was not removed.
+    pub fn find_node(&self, name: &str) -> Option<&Node> {
+        let stays = |node: &&Node| node.state != NodeState::Removed && node.name == name;
+        self.nodes.iter().find(stays)
+    }
+
+    /// The disks of a node that were not removed.
+    pub fn disks_of<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Disk> {
+        let stays = |disk: &&Disk| disk.state != DiskState::Removed;
+        let of_node = move |disk: &&Disk| std::ptr::eq(self.node_of(disk), node);
+        self.disks.iter().filter(stays).filter(of_node)
+    }
+
+    /// The table of a profile of this layout.
+    pub fn table(&self, profile: &Profile) -> &PgTable {
         let at = self.profiles.iter().position(|p| p.id == profile.id);
         &self.tables[at.expect("the profile is of this layout")]
-    }
-
-    /// Checks every invariant that the rest of the code builds on. A layout that fails is never
-    /// committed and never used.
-    pub fn validate(&self) -> Result<(), Error> {
-        let fail = |why: String| Err(Error::InvalidLayout(why));
-        for (i, site) in self.sites.iter().enumerate() {
-            if usize::from(site.id.0) != i {
-                return fail(format!("site {} is not at its own number", site.name));
-            }
-        }
-        let mut names = HashSet::new();
-        for node in &self.nodes {
-            if usize::from(node.site.0) >= self.sites.len() {
-                return fail(format!("node {} stands at an unknown site", node.name));
-            }
-            if !names.insert(&node.name) {
-                return fail(format!("two nodes are named {}", node.name));
-            }
-        }
-        let mut ids = HashSet::new();
-        for disk in &self.disks {
-            if usize::from(disk.node) >= self.nodes.len() {
-                return fail(format!("disk {} is on an unknown node", disk.id));
-            }
-            if !ids.insert(disk.id) {
-                return fail(format!("two disks have the id {}", disk.id));
-            }
-        }
-        if self.tables.len() != self.profiles.len() {
-            return fail("every profile has one table".into());
-        }
-        for (profile, table) in self.profiles.iter().zip(&self.tables) {
-            profile.validate()?;
-            self.validate_table(profile, table)?;
-        }
-        if self.profile(self.standard).is_none() {
-            return fail("the standard profile is not in the layout".into());
-        }
-        if self
-            .one_zone
-            .iter()
-            .any(|id| self.profile(*id).is_none_or(|p| p.sites.len() != 1))
-        {
-            return fail("a one-zone profile is missing or has several sites".into());
-        }
-        Ok(())
-    }
-
-    fn validate_table(&self, profile: &Profile, table: &PgTable) -> Result<(), Error> {
-        let fail = |why: &str| {
-            Err(Error::InvalidLayout(format!(
-                "placement groups of profile {}: {why}",
-                profile.name
-            )))
-        };
-        if table.profile != profile.id {
-            return fail("the table is another profile's");
-        }
-        if table.slots.is_empty() || !table.slots.len().is_multiple_of(profile.total()) {
-            return fail("rows are not whole");
-        }
-        for row in table.slots.chunks_exact(profile.total()) {
-            for (slot, index) in row.iter().enumerate() {
-                let Some(disk) = self.disks.get(usize::from(*index)) else {
-                    return fail("a slot names an unknown disk");
-                };
-                if disk.state == DiskState::Removed {
-                    return fail("a slot names a removed disk");
-                }
-                // A shard never leaves its site: that each site alone serves rests on it.
-                if self.node_of(disk).site != profile.sites[profile.site_position(slot)] {
-                    return fail("a slot is at the wrong site");
-                }
-                if row[..slot].contains(index) {
-                    return fail("one disk has two slots of a group");
-                }
-            }
-        }
-        Ok(())
     }
 }
