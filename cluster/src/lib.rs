@@ -3,6 +3,7 @@
 //! * [`id`]: names of blobs, chunks, shards, disks, nodes and epochs.
 //! * [`profile`]: how a chunk is cut into stripes and cells ([`profile::ChunkGeometry`]).
 //! * [`cell_hash`]: the keyed BLAKE3 that each cell carries from encoder to reader.
+//! * [`admin`]: what operators' tools ask gateways.
 //! * [`layout`]: sites, nodes, disks, and which disk holds which slot of which placement group.
 //! * [`placement`]: how a layout's placement-group tables are computed, and changed with few moves.
 //! * [`transport`]: the one HTTP client between our processes, over a replaceable dialer.
@@ -12,6 +13,7 @@
 //! * [`keyring`]: the keys under which secrets are stored.
 //! * [`clock`]: the wall clock.
 
+pub mod admin;
 pub mod cell_hash;
 pub mod cell_stream;
 pub mod clock;

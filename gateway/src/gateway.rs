@@ -63,6 +63,8 @@ pub struct Gateway {
     pub(crate) documents: KnownDocuments,
     pub(crate) access_log: AccessLog,
     pub(crate) metadata: Client,
+    /// The way to other processes.
+    pub(crate) transport: Transport,
     pub(crate) directory: Directory,
     pub(crate) rules: RuleBook,
     pub(crate) issuers: Issuers,
@@ -103,7 +105,7 @@ impl Gateway {
             .map(|site| site.id)
             .ok_or_else(|| StartError::UnknownSite(settings.site.clone()))?;
         let nodes = NodeClient::new(transport.clone(), cluster.cluster);
-        let health = Health::watch(transport, layout.shared());
+        let health = Health::watch(transport.clone(), layout.shared());
         tracing::info!(
             name = settings.name,
             site = settings.site,
@@ -130,6 +132,7 @@ impl Gateway {
             host_id: host_id(&settings.name),
             _layout: layout,
             metadata,
+            transport,
             settings,
         }))
     }

@@ -14,6 +14,8 @@ pub enum Service {
     Iam,
     /// Temporary credentials.
     Sts,
+    /// Riquet's own, for operators, at an address of its own.
+    Riquet,
 }
 
 impl Service {
@@ -24,6 +26,7 @@ impl Service {
             Self::S3 => "s3",
             Self::Iam => "iam",
             Self::Sts => "sts",
+            Self::Riquet => "riquet",
         }
     }
 
@@ -33,6 +36,7 @@ impl Service {
         matches!(self, Self::S3)
     }
 
+    /// Those that share the store's address.
     fn from_name(name: &str) -> Option<Self> {
         [Self::S3, Self::Iam, Self::Sts]
             .into_iter()

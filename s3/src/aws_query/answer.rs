@@ -21,7 +21,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 /// The namespace of a service's documents.
 const fn namespace(service: Service) -> &'static str {
     match service {
-        Service::S3 => xml::NAMESPACE,
+        Service::S3 | Service::Riquet => xml::NAMESPACE,
         Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
         Service::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
@@ -85,7 +85,7 @@ const fn spoken(code: ErrorCode, service: Service) -> ErrorCode {
         | ErrorCode::InvalidRequest => ErrorCode::IncompleteSignature,
         ErrorCode::InternalError => match service {
             Service::Iam => ErrorCode::ServiceFailure,
-            Service::S3 | Service::Sts => ErrorCode::InternalFailure,
+            Service::S3 | Service::Sts | Service::Riquet => ErrorCode::InternalFailure,
         },
         ErrorCode::InvalidAccessKeyId | ErrorCode::InvalidToken => ErrorCode::InvalidClientTokenId,
         ErrorCode::InvalidArgument => ErrorCode::InvalidParameterValue,

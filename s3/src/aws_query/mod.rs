@@ -85,7 +85,7 @@ impl Service {
     /// The version of the interface, which calls may name.
     const fn version(self) -> &'static str {
         match self {
-            Self::S3 => "2006-03-01",
+            Self::S3 | Self::Riquet => "2006-03-01",
             Self::Iam => "2010-05-08",
             Self::Sts => "2011-06-15",
         }

@@ -1,10 +1,20 @@
-//! The operators' listener: health, readiness, metrics.
+//! The operators' listener: health, readiness, metrics, and the admin API.
 //!
 //! | path | answer |
 //! | --- | --- |
 //! | `/health` | 200 as long as the process lives |
 //! | `/ready` | 200 when clients can be served, else 503 |
 //! | `/metrics` | Prometheus text |
+//! | `/v1/...` | the admin API ([`api`]) |
+
+mod api;
+mod authority;
+mod changes;
+mod error;
+mod layout;
+mod plan;
+mod status;
+mod survey;
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
@@ -21,6 +31,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use crate::gateway::Gateway;
+use crate::server::Peer;
 
 /// How long the metadata may take to answer a question about readiness.
 const READY_WAIT: Duration = Duration::from_secs(2);
@@ -31,15 +42,16 @@ pub(crate) type Connected = Arc<OnceLock<Arc<Gateway>>>;
 /// Serves operators until dropped.
 pub(crate) async fn serve(listener: TcpListener, connected: Connected, metrics: PrometheusHandle) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "an operator's connection was lost");
                 continue;
             }
         };
         let (connected, metrics) = (connected.clone(), metrics.clone());
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
             let (connected, metrics) = (connected.clone(), metrics.clone());
             async move { Ok::<_, Infallible>(answer(request, &connected, &metrics).await) }
         });
@@ -59,6 +71,12 @@ async fn answer(
     connected: &Connected,
     metrics: &PrometheusHandle,
 ) -> Response<Full<Bytes>> {
+    if request.uri().path().starts_with("/v1/") {
+        return match connected.get() {
+            Some(gateway) => api::answer(gateway, request).await,
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        };
+    }
     match request.uri().path() {
         "/health" => text(StatusCode::OK, "alive\n"),
         "/ready" if is_ready(connected).await => text(StatusCode::OK, "ready\n"),

@@ -1,0 +1,281 @@
+//! What a rebalance would do: computed, not guessed, from the layout and what the disks hold.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use riquet_cluster::admin::{DiskFill, RebalancePlan, SiteMoves};
+use riquet_cluster::clock::now_ms;
+use riquet_cluster::id::DiskId;
+use riquet_cluster::layout::{Disk, DiskIndex, DiskState, Layout, Pg, PgTable};
+use riquet_cluster::placement::{Move, rebalance};
+use riquet_cluster::profile::{Profile, ProfileId};
+
+use super::changes::nodes;
+use super::error::AdminError;
+use super::layout::{site_name, target_slots};
+use super::survey::{self, Survey};
+use crate::gateway::Gateway;
+
+/// Energy to read a byte from one disk, and to write and verify it on another, joules: two disks of 8 W at
+/// 150 MB/s, one read again.
+const DISK_JOULES_PER_BYTE: f64 = 3.0 * 8.0 / 150e6;
+
+/// Energy to hash a byte twice and send it through two network stacks, joules: 1.5 CPU-seconds per GiB at
+/// 10 W a core (see `docs/BENCHMARKS.md` for the seconds).
+const CPU_JOULES_PER_BYTE: f64 = 1.5 * 10.0 / (1u64 << 30) as f64;
+
+/// What a shard takes: how many there are of a slot, and their bytes.
+type Loads = BTreeMap<(DiskId, ProfileId, Pg, u8), (u64, u64)>;
+
+/// The plan for the newest layout.
+pub(super) async fn of_present_layout(gateway: &Gateway) -> Result<RebalancePlan, AdminError> {
+    let layout = gateway.metadata.cluster().await?.layout;
+    Ok(make(gateway, &layout).await?.0)
+}
+
+/// The plan for a layout, and the tables that it leads to.
+pub(super) async fn make(
+    gateway: &Gateway,
+    layout: &Layout,
+) -> Result<(RebalancePlan, Vec<PgTable>), AdminError> {
+    let client = nodes(gateway, layout);
+    let (loads, survey) = tokio::join!(survey::loads(&client, layout), Survey::of(&client, layout));
+    let mut by_slot = Loads::new();
+    for (disk, loads) in &loads {
+        for load in loads {
+            let key = (*disk, load.profile, load.pg, load.slot);
+            by_slot.insert(key, (load.shards, load.bytes));
+        }
+    }
+    let is_silent = |disk: &Disk| !loads.contains_key(&disk.id);
+    Draft::of(layout, &by_slot, &is_silent).map(|draft| draft.plan(&survey))
+}
+
+/// A plan being made.
+struct Draft<'a> {
+    layout: &'a Layout,
+    loads: &'a Loads,
+    is_silent: &'a dyn Fn(&Disk) -> bool,
+    targets: Vec<PgTable>,
+    moves: Vec<(&'a Profile, Move)>,
+    fewest: usize,
+}
+
+impl<'a> Draft<'a> {
+    fn of(
+        layout: &'a Layout,
+        loads: &'a Loads,
+        is_silent: &'a dyn Fn(&Disk) -> bool,
+    ) -> Result<Self, AdminError> {
+        let mut draft = Self {
+            layout,
+            loads,
+            is_silent,
+            targets: Vec::new(),
+            moves: Vec::new(),
+            fewest: 0,
+        };
+        for (profile, table) in layout.profiles.iter().zip(&layout.tables) {
+            let plan = rebalance(profile, table, &layout.nodes, &layout.disks);
+            let plan = plan.map_err(riquet_cluster::layout::ChangeError::from)?;
+            draft.fewest += plan.minimum;
+            draft
+                .moves
+                .extend(plan.moves.into_iter().map(|moving| (profile, moving)));
+            draft.targets.push(plan.table);
+        }
+        Ok(draft)
+    }
+
+    fn plan(self, survey: &Survey) -> (RebalancePlan, Vec<PgTable>) {
+        let layout = self.layout;
+        let pace = layout.migration.pace.clone();
+        let (mut shards, mut bytes, mut between) = (0, 0, 0);
+        let mut of_site: BTreeMap<String, SiteMoves> = BTreeMap::new();
+        let mut into_node: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut delta: BTreeMap<DiskIndex, (i64, i64)> = BTreeMap::new();
+        for (profile, moving) in &self.moves {
+            let (count, size) = self.load(profile, moving);
+            (shards, bytes) = (shards + count, bytes + size);
+            between += size * self.crossing(profile, moving);
+            let node = layout.disk(moving.to).node;
+            *into_node.entry(node).or_default() += size;
+            let site = site_name(layout, layout.nodes[usize::from(node)].site.0);
+            let moves = of_site.entry(site.clone()).or_insert(SiteMoves {
+                site,
+                slots: 0,
+                bytes: 0,
+            });
+            (moves.slots, moves.bytes) = (moves.slots + 1, moves.bytes + size);
+            let size = i64::try_from(size).unwrap_or(i64::MAX);
+            let from = delta.entry(moving.from).or_default();
+            *from = (from.0 - 1, from.1 - size);
+            let to = delta.entry(moving.to).or_default();
+            *to = (to.0 + 1, to.1 + size);
+        }
+        let rate = pace.rate_at(now_ms());
+        let slowest = into_node.values().max().copied().unwrap_or(0);
+        let spare = [
+            self.spare(&layout.tables),
+            self.spare(&layout.tables),
+            self.spare(&self.targets),
+        ];
+        let silent = layout.disks.iter();
+        let silent = silent.filter(|d| d.state != DiskState::Removed && (self.is_silent)(d));
+        let joules = bytes as f64 * (DISK_JOULES_PER_BYTE + CPU_JOULES_PER_BYTE);
+        let plan = RebalancePlan {
+            epoch: layout.epoch,
+            digest: digest(&self.targets),
+            slots: self.moves.len() as u64,
+            fewest_slots: self.fewest as u64,
+            shards,
+            bytes,
+            sites: of_site.into_values().collect(),
+            between_sites_bytes: between,
+            silent_disks: silent.map(|disk| disk.id).collect(),
+            disks: self.fills(survey, &delta),
+            deviation: self.deviation(&delta),
+            seconds: (rate > 0).then(|| slowest as f64 / rate as f64),
+            pace,
+            rounds: self.rounds(),
+            spare_shards: spare,
+            energy_kwh: joules / 3.6e6,
+            remarks: Vec::new(),
+        };
+        let remarks = remarks(&plan);
+        (RebalancePlan { remarks, ..plan }, self.targets)
+    }
+
+    /// Shards in a slot, and their bytes. All slots of a group hold a shard of each of its chunks, of one
+    /// length: where the slot's own disk does not answer, another slot tells.
+    fn load(&self, profile: &Profile, moving: &Move) -> (u64, u64) {
+        let own = self.layout.disk(moving.from);
+        let slots = self.layout.slots(profile, moving.pg);
+        let own = std::iter::once((moving.slot, own));
+        let others = (0u8..)
+            .zip(slots)
+            .map(|(slot, at)| (slot, self.layout.disk(*at)));
+        let mut found = own
+            .chain(others)
+            .filter(|(_, disk)| !(self.is_silent)(disk));
+        let load = |(slot, disk): (u8, &Disk)| {
+            self.loads
+                .get(&(disk.id, profile.id, moving.pg, slot))
+                .copied()
+        };
+        found.next().and_then(load).unwrap_or((0, 0))
+    }
+
+    /// How many shards must cross between the sites for each that moves: none while it can be copied, or
+    /// its site has enough others to make it of.
+    fn crossing(&self, profile: &Profile, moving: &Move) -> u64 {
+        if !(self.is_silent)(self.layout.disk(moving.from)) {
+            return 0;
+        }
+        let slots = self.layout.slots(profile, moving.pg);
+        let site = profile.site_position(moving.slot.into());
+        let there = slots[profile.shards_at(site)].iter();
+        let there = there.filter(|at| !(self.is_silent)(self.layout.disk(**at)));
+        profile.k().saturating_sub(there.count()) as u64
+    }
+
+    fn fills(&self, survey: &Survey, delta: &BTreeMap<DiskIndex, (i64, i64)>) -> Vec<DiskFill> {
+        let mut held: BTreeMap<DiskId, u64> = BTreeMap::new();
+        for ((disk, ..), (_, bytes)) in self.loads {
+            *held.entry(*disk).or_default() += bytes;
+        }
+        let present = (0..).zip(&self.layout.disks);
+        let present = present.filter(|(_, disk)| disk.state != DiskState::Removed);
+        let fill = |(at, disk): (DiskIndex, &Disk)| {
+            let before_slots = self.layout.slots_held(at) as u64;
+            let before_bytes = held.get(&disk.id).copied().unwrap_or(0);
+            let (slots, bytes) = delta.get(&at).copied().unwrap_or_default();
+            DiskFill {
+                disk: disk.id,
+                node: self.layout.node_of(disk).name.clone(),
+                total_bytes: survey.disk(disk.id).map_or(0, |health| health.total_bytes),
+                before_bytes,
+                after_bytes: before_bytes.saturating_add_signed(bytes),
+                before_slots,
+                after_slots: before_slots.saturating_add_signed(slots),
+            }
+        };
+        present.map(fill).collect()
+    }
+
+    fn deviation(&self, delta: &BTreeMap<DiskIndex, (i64, i64)>) -> f64 {
+        let disks = (0..).zip(&self.layout.disks);
+        let takes = disks.filter(|(_, disk)| Layout::takes_slots(disk));
+        let deviation = |(at, disk): (DiskIndex, &Disk)| {
+            let target = target_slots(self.layout, disk);
+            let held = self.layout.slots_held(at) as i64;
+            let (change, _) = delta.get(&at).copied().unwrap_or_default();
+            ((held + change) as f64 - target).abs() / target.max(1.0)
+        };
+        takes.map(deviation).fold(0.0, f64::max)
+    }
+
+    fn rounds(&self) -> u32 {
+        let mut of_group: BTreeMap<(ProfileId, Pg, usize), u32> = BTreeMap::new();
+        for (profile, moving) in &self.moves {
+            let site = profile.site_position(moving.slot.into());
+            *of_group.entry((profile.id, moving.pg, site)).or_default() += 1;
+        }
+        of_group.into_values().max().unwrap_or(0)
+    }
+
+    /// The fewest shards that a group has at a site beyond those that rebuild it.
+    fn spare(&self, tables: &[PgTable]) -> u32 {
+        let profiles = self.layout.profiles.iter().zip(tables);
+        let spare = |(profile, table): (&Profile, &PgTable)| {
+            let sites = table.slots.chunks_exact(usize::from(profile.per_site));
+            let there = sites.map(|row| {
+                let disks = row.iter().map(|at| self.layout.disk(*at));
+                disks.filter(|disk| !(self.is_silent)(disk)).count()
+            });
+            let fewest = there.min().unwrap_or(0);
+            fewest.saturating_sub(profile.k()) as u32
+        };
+        profiles.map(spare).min().unwrap_or(0)
+    }
+}
+
+fn digest(targets: &[PgTable]) -> String {
+    let bytes = minicbor::to_vec(targets).expect("encoding into memory does not fail");
+    hex::encode(&blake3::hash(&bytes).as_bytes()[..8])
+}
+
+fn remarks(plan: &RebalancePlan) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if plan.slots == 0 {
+        remarks.push("Every disk has its share: there is nothing to move.".to_owned());
+        return remarks;
+    }
+    let [before, _, after] = plan.spare_shards;
+    remarks.push(format!(
+        "Durability: a shard stays on its old disk until the new one has verified and confirmed its copy, \
+         so every group keeps {before} shards to spare at each site while it moves, and has {after} after."
+    ));
+    let mut links = String::from("Links between the sites: ");
+    match plan.between_sites_bytes {
+        0 => links.push_str("nothing crosses them, as a slot never leaves its site."),
+        bytes => {
+            let silent = plan.silent_disks.len();
+            let _ = write!(
+                links,
+                "{bytes} bytes cross them, as {silent} disks do not answer and their site has too few \
+                 other shards."
+            );
+        }
+    }
+    remarks.push(links);
+    remarks.push(
+        "Users: nodes go slower with it while users wait for their disks; reads of what has not come yet \
+         are passed on to where it is."
+            .to_owned(),
+    );
+    if plan.seconds.is_none() {
+        remarks.push("Nothing moves at this hour, by the pace that is set.".to_owned());
+    }
+    remarks
+}

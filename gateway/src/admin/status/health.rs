@@ -1,0 +1,130 @@
+//! Whether something needs a person, in words.
+
+use riquet_cluster::admin::{ClusterStatus, Health, HealthState};
+use riquet_cluster::layout::{Layout, NodeState};
+
+/// A disk with less room than this part of it is nearly full.
+const NEARLY_FULL: f64 = 0.1;
+
+/// Before anything was looked at.
+pub(super) fn unknown() -> Health {
+    Health {
+        state: HealthState::Healthy,
+        reasons: Vec::new(),
+    }
+}
+
+/// Judges what was found.
+pub(super) fn judge(layout: &Layout, status: &ClusterStatus) -> Health {
+    let mut found: Vec<(HealthState, String)> = Vec::new();
+    let mut note = |state, reason: String| found.push((state, reason));
+    for group in status.groups.iter().filter(|group| group.leader.is_none()) {
+        let what = match group.group {
+            0 => "the control group of metadata has no leader: nothing can be changed",
+            _ => "a group of metadata has no leader: its objects are not served",
+        };
+        note(
+            HealthState::Critical,
+            format!("{what} (group {})", group.group),
+        );
+    }
+    for site in &status.sites {
+        let (up, all) = (site.nodes_up, site.nodes);
+        match up {
+            0 if all > 0 => note(
+                HealthState::Degraded,
+                format!(
+                    "site {} is lost: none of its {all} nodes answers",
+                    site.name
+                ),
+            ),
+            _ if up < all => {
+                let silent = status
+                    .nodes
+                    .iter()
+                    .filter(|n| n.site == site.name && !n.is_up);
+                let away = silent
+                    .clone()
+                    .all(|node| node.state == NodeState::Maintenance);
+                let names: Vec<&str> = silent.map(|node| node.name.as_str()).collect();
+                let why = if away { " (in maintenance)" } else { "" };
+                let names = names.join(", ");
+                note(
+                    HealthState::Degraded,
+                    format!(
+                        "{up} of {all} nodes answer at {}; silent: {names}{why}",
+                        site.name
+                    ),
+                );
+            }
+            _ => {}
+        }
+    }
+    for disk in &status.disks {
+        match disk.health.as_str() {
+            "online" | "silent" => {}
+            state => note(
+                HealthState::Degraded,
+                format!("disk {} of {} is {state}", disk.id, disk.node),
+            ),
+        }
+        let free = disk.free_bytes as f64 / disk.total_bytes.max(1) as f64;
+        if disk.health == "online" && free < NEARLY_FULL {
+            let percent = (free * 100.0).round();
+            note(
+                HealthState::Degraded,
+                format!(
+                    "disk {} of {} has {percent} % of its room left",
+                    disk.id, disk.node
+                ),
+            );
+        }
+    }
+    let risk = status.risk;
+    if risk.owed_shards > 0 {
+        let profile = layout.standard_profile();
+        let most = risk.most_of_a_chunk as usize;
+        let spare = profile.total().saturating_sub(profile.k() + most);
+        let (state, words) = match spare {
+            0 => (HealthState::Critical, "the next loss may lose data"),
+            _ => (HealthState::Degraded, "their objects read from the others"),
+        };
+        let (shards, more) = (
+            risk.owed_shards,
+            if risk.is_complete { "" } else { " or more" },
+        );
+        note(
+            state,
+            format!(
+                "{shards} shards are being made anew; the worst chunk can lose {spare} more{more}, and {words}"
+            ),
+        );
+    }
+    for node in &status.nodes {
+        if node.is_up && node.epoch.is_some_and(|epoch| epoch.0 + 1 < status.epoch.0) {
+            note(
+                HealthState::Degraded,
+                format!("node {} does not follow the layout", node.name),
+            );
+        }
+    }
+    found.sort_by_key(|(state, _)| std::cmp::Reverse(*state));
+    let state = found
+        .first()
+        .map_or(HealthState::Healthy, |(state, _)| *state);
+    let mut reasons: Vec<String> = found.into_iter().map(|(_, reason)| reason).collect();
+    if let Some(rebalance) = &status.rebalance {
+        let (done, all) = (rebalance.settled_slots, rebalance.planned_slots);
+        reasons.push(match rebalance.state.as_str() {
+            "idle" => format!(
+                "{} shards leave disks that they moved from",
+                rebalance.to_leave
+            ),
+            state => format!("a rebalance is {state}: {done} of {all} slots moved"),
+        });
+    }
+    if reasons.is_empty() {
+        reasons.push("everything answers, and every shard is where it belongs".to_owned());
+    }
+    Health { state, reasons }
+}

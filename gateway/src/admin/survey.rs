@@ -1,0 +1,93 @@
+//! Asks all nodes of a layout how they are, at once; those that do not answer are left out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use riquet_cluster::id::{DiskId, RequestId};
+use riquet_cluster::layout::{DiskState, Layout, Node, NodeState};
+use riquet_cluster::node_client::{NodeClient, Target};
+use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
+use riquet_cluster::wire::shard::SlotLoad;
+use riquet_cluster::wire::upkeep::{DiskUpkeep, UpkeepReport};
+use tokio::time::timeout;
+
+/// How long a node may take to say how it is.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// How long it may take to add up what a disk holds.
+const LOADS_WAIT: Duration = Duration::from_secs(60);
+
+/// What the nodes said.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    nodes: BTreeMap<String, NodeHealth>,
+    upkeep: BTreeMap<DiskId, DiskUpkeep>,
+}
+
+impl Survey {
+    /// Asks them.
+    pub(super) async fn of(nodes: &NodeClient, layout: &Layout) -> Self {
+        let present = layout.nodes.iter();
+        let present = present.filter(|node| node.state != NodeState::Removed);
+        let asked = present.map(async |node: &Node| {
+            let health = timeout(ANSWER_WAIT, nodes.health(&node.address));
+            let upkeep = timeout(ANSWER_WAIT, nodes.upkeep(&node.address));
+            let (health, upkeep) = tokio::join!(health, upkeep);
+            let health: Option<NodeHealth> = health.ok().and_then(Result::ok);
+            let upkeep: Option<UpkeepReport> = upkeep.ok().and_then(Result::ok);
+            (node, health, upkeep)
+        });
+        let mut survey = Self::default();
+        for (node, health, upkeep) in join_all(asked).await {
+            // Another process may serve at the address of one that is gone.
+            let Some(health) = health.filter(|health| health.name == node.name) else {
+                continue;
+            };
+            survey.nodes.insert(node.name.clone(), health);
+            let disks = upkeep.into_iter().flat_map(|report| report.disks);
+            survey
+                .upkeep
+                .extend(disks.map(|of_disk| (of_disk.disk, of_disk)));
+        }
+        survey
+    }
+
+    /// What a node said.
+    pub(super) fn node(&self, name: &str) -> Option<&NodeHealth> {
+        self.nodes.get(name)
+    }
+
+    /// What its node said of a disk.
+    pub(super) fn disk(&self, id: DiskId) -> Option<&DiskHealth> {
+        let disks = self.nodes.values().flat_map(|node| &node.disks);
+        disks.into_iter().find(|disk| disk.id == id)
+    }
+
+    /// Background work on the disks of nodes that answered.
+    pub(super) fn upkeep(&self) -> impl Iterator<Item = &DiskUpkeep> {
+        self.upkeep.values()
+    }
+
+    /// Nodes of the layout that did not answer.
+    pub(super) fn silent<'a>(&self, layout: &'a Layout) -> Vec<&'a str> {
+        let present = layout.nodes.iter();
+        let present = present.filter(|node| node.state != NodeState::Removed);
+        let names = present.map(|node| node.name.as_str());
+        names
+            .filter(|name| !self.nodes.contains_key(*name))
+            .collect()
+    }
+}
+
+/// What the disks of a layout hold, slot by slot; disks that don't answer are left out.
+pub(super) async fn loads(nodes: &NodeClient, layout: &Layout) -> BTreeMap<DiskId, Vec<SlotLoad>> {
+    let present = layout.disks.iter();
+    let present = present.filter(|disk| disk.state != DiskState::Removed);
+    let asked = present.map(async |disk| {
+        let target = Target::on_disk(layout, disk, RequestId::from_u128(rand::random()));
+        let loads = timeout(LOADS_WAIT, nodes.slot_loads(&target)).await;
+        Some((disk.id, loads.ok()?.ok()?.loads))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
