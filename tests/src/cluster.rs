@@ -442,10 +442,48 @@ impl Cluster {
     }
 
     fn operation(&self, arguments: &[&str]) -> Run {
-        let metadata = self.env.get("RIQUET_METADATA").cloned().unwrap_or_default();
-        Run::new(paths::binary("riquet"))
-            .args(arguments)
-            .env("RIQUET_METADATA", metadata)
+        let is_for_operators = |name: &str| {
+            name == "RIQUET_METADATA" || name == "AWS_REGION" || name.starts_with("RIQUET_ADMIN_")
+        };
+        let settings = self.env.iter().filter(|(name, _)| is_for_operators(name));
+        let riquet = Run::new(paths::binary("riquet")).args(arguments);
+        settings.fold(riquet, |riquet, (name, value)| riquet.env(name, value))
+    }
+
+    /// `riquet dev add-node`: one more storage node, not in the layout yet; its name and address.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn add_node(&self, site: Site) -> Result<(String, String), Failed> {
+        let names = |members: Vec<toml::Value>| -> Vec<String> {
+            let names = members.iter().filter_map(|member| text(member, "name"));
+            names.map(str::to_owned).collect()
+        };
+        let before = names(self.members()?);
+        self.dev(COMMAND_TIMEOUT_S, &["add-node", site.name()])?;
+        let mut after = names(self.members()?).into_iter();
+        let name = after.find(|name| !before.contains(name));
+        let name = name.ok_or("no node came")?;
+        let address = self.address(&name)?;
+        Ok((name, address))
+    }
+
+    /// `riquet dev remove-node`: stops a node that is not in the layout any more.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn remove_node(&self, name: &str) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &["remove-node", name])?;
+        Ok(())
+    }
+
+    /// `riquet dev restart`: stops processes in good order, and starts them again.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn restart(&self, names: &[&str]) -> Result<(), Failed> {
+        self.dev(COMMAND_TIMEOUT_S, &[&["restart"], names].concat())?;
+        Ok(())
     }
 
     /// `riquet dev voter`: has a node wait to be made a voter; its address.

@@ -97,6 +97,20 @@ pub(crate) enum DevCommand {
     Kill(Selection),
     /// Start processes that were killed, and wait until they answer
     Start(Selection),
+    /// Stop processes in good order, and start them again, as for an upgrade
+    Restart(Selection),
+    /// Start one more storage node, which is not in the layout yet
+    ///
+    /// Prints the line that takes it into the layout.
+    AddNode {
+        /// Where it stands: toulouse or montpellier
+        site: String,
+    },
+    /// Stop a storage node that was taken out of the layout, and remove its data
+    RemoveNode {
+        /// The node
+        name: String,
+    },
     /// Cut a site from the other data site: what they send each other is dropped
     ///
     /// The arbiter stays reachable from both sites unless --from-arbiter is given, and clients

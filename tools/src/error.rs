@@ -33,6 +33,8 @@ pub(crate) enum Error {
     NoDisks { name: String },
     #[error("{name} is no storage node and can't vote on metadata")]
     CanNotVote { name: String },
+    #[error("{name} is no storage node, or votes on metadata: it can't be removed")]
+    CanNotLeave { name: String },
     #[error("there is no {kind} named {name:?}")]
     NoSuch { kind: &'static str, name: String },
     #[error("{0} exists already, or its id or e-mail address is taken")]

@@ -19,6 +19,7 @@ mod memory;
 mod metrics;
 mod nodes;
 mod objects;
+mod rebalance;
 mod repair;
 mod restarts;
 mod sites;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             damage::trials(),
             disks::trials(),
             repair::trials(),
+            rebalance::trials(),
             garbage::trials(),
             lifecycle::trials(),
             failover::trials(),

@@ -25,16 +25,20 @@ pub(crate) fn sum(cluster: &Cluster, site: Site, name: &str) -> Result<f64, Fail
     total(address, |labelled| labelled.split('{').next() == Some(name))
 }
 
-/// The sum, over all nodes of a site, of the metrics whose name and labels fit.
+/// The sum, over all nodes of a site that run, of the metrics whose name and labels fit.
 pub(crate) fn sum_of_nodes(
     cluster: &Cluster,
     site: Site,
     fits: impl Fn(&str) -> bool,
 ) -> Result<f64, Failed> {
     let mut sum = 0.0;
-    for number in 1..=6 {
-        let address = cluster.address(&format!("{}-{number}", site.name()))?;
-        sum += total(&address, &fits)?;
+    let of_site = format!("{}-", site.name());
+    for name in cluster
+        .pids()?
+        .keys()
+        .filter(|name| name.starts_with(&of_site))
+    {
+        sum += total(&cluster.address(name)?, &fits)?;
     }
     Ok(sum)
 }

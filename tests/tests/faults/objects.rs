@@ -137,6 +137,17 @@ impl Objects {
         Ok(())
     }
 
+    /// One of them, whichever that number falls on, reads back right.
+    pub(crate) fn verify_one(&self, s3: &S3, number: u64) -> Result<(), Failed> {
+        let at = number as usize % self.expected.len();
+        let (key, expected) = self.expected.iter().nth(at).ok_or("there are none")?;
+        let found = s3.sha256(&self.path(key))?;
+        match found == *expected {
+            true => Ok(()),
+            false => Err(format!("{key} reads back as {found:?}, not as {expected:?}").into()),
+        }
+    }
+
     /// Everything reads back right. More may be listed: a write whose answer was an error or was
     /// lost may have happened all the same.
     pub(crate) fn verify_acknowledged(&self, s3: &S3) -> Result<(), Failed> {

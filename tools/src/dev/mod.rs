@@ -3,7 +3,7 @@
 //! Everything about it lives in one folder:
 //!
 //! ```text
-//! DIR/cluster.toml      what the cluster is made of; written once
+//! DIR/cluster.toml      what the cluster is made of
 //! DIR/credentials.toml  the access keys; written once, for the owner's eyes only
 //! DIR/cluster.keys      the cluster's key ring, as secret
 //! DIR/env               shell lines that point S3 clients at the cluster
@@ -23,6 +23,7 @@ mod environment;
 mod folder;
 mod kms;
 mod lifecycle;
+mod newcomer;
 mod partition;
 mod people;
 mod ports;
@@ -63,6 +64,24 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Error> {
             let members = select(&topology, &selection)?;
             up::write_configuration(&folder, &topology)?;
             lifecycle::start(&folder, &topology, &members).await
+        }
+        DevCommand::Restart(selection) => {
+            let (folder, topology) = Folder::open(&args.dir)?;
+            let _lock = folder.lock()?;
+            let members = select(&topology, &selection)?;
+            up::write_configuration(&folder, &topology)?;
+            lifecycle::stop(&folder, &members).await?;
+            lifecycle::start(&folder, &topology, &members).await
+        }
+        DevCommand::AddNode { site } => {
+            let (folder, topology) = Folder::open(&args.dir)?;
+            let _lock = folder.lock()?;
+            newcomer::add(&folder, topology, &site).await
+        }
+        DevCommand::RemoveNode { name } => {
+            let (folder, topology) = Folder::open(&args.dir)?;
+            let _lock = folder.lock()?;
+            newcomer::remove(&folder, topology, &name).await
         }
         DevCommand::Partition { site, from_arbiter } => {
             let (folder, topology) = Folder::open(&args.dir)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use riquet_cluster::id::{ClusterId, DiskId, Epoch};
-use riquet_cluster::layout::{Disk, DiskState, Layout, Node, Site};
+use riquet_cluster::layout::{Disk, DiskState, Layout, Migration, Node, NodeState, Site};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,13 @@ pub(crate) struct Member {
     pub(crate) joined: bool,
 }
 
+impl Member {
+    /// The port of its server.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.address.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
 /// A disk of a storage node: here, a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MemberDisk {
@@ -143,7 +150,7 @@ pub(crate) struct MemberDisk {
     pub(crate) path: PathBuf,
 }
 
-/// The cluster. Made once; nothing of it changes later.
+/// The cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Topology {
     pub(crate) cluster: ClusterId,
@@ -264,6 +271,49 @@ impl Topology {
         })
     }
 
+    /// Adds a storage node at a data site, with as many disks as its first one has. Returns its name.
+    pub(crate) fn add_node(
+        &mut self,
+        site: &str,
+        port: u16,
+        mut fresh_disk: impl FnMut() -> DiskId,
+    ) -> Result<String, Error> {
+        let of_site = self
+            .with_role(Role::Data)
+            .filter(|member| member.site == site);
+        let disks = of_site.map(|member| member.disks.len()).next();
+        let disks = disks.ok_or_else(|| Error::UnknownSite {
+            name: site.into(),
+            known: DATA_SITES.join(", "),
+        })?;
+        let is_free = |name: &String| self.members.iter().all(|member| member.name != *name);
+        let mut names = (1..).map(|number| format!("{site}-{number}"));
+        let name = names
+            .find(is_free)
+            .expect("there are more numbers than members");
+        let after = self
+            .members
+            .iter()
+            .rposition(|member| member.role == Role::Data);
+        let member = Member {
+            name: name.clone(),
+            site: site.into(),
+            role: Role::Data,
+            address: local(port),
+            admin_address: None,
+            disks: (0..disks)
+                .map(|disk| MemberDisk {
+                    id: fresh_disk(),
+                    path: format!("disk-{disk}").into(),
+                })
+                .collect(),
+            voter: None,
+            joined: false,
+        };
+        self.members.insert(after.map_or(0, |at| at + 1), member);
+        Ok(name)
+    }
+
     /// That there is such a site, the arbiter's included.
     pub(crate) fn check_site(&self, name: &str) -> Result<(), Error> {
         if self.members.iter().any(|m| m.site == name) {
@@ -334,6 +384,7 @@ impl Topology {
                 name: member.name.clone(),
                 site: site.expect("data nodes stand at data sites").id,
                 address: member.address.clone(),
+                state: NodeState::default(),
             });
             disks.extend(member.disks.iter().map(|disk| Disk {
                 id: disk.id,
@@ -368,6 +419,8 @@ impl Topology {
             epoch: Epoch(1),
             standard: profiles[0].id,
             one_zone: profiles[1..].iter().map(|p| p.id).collect(),
+            migration: Migration::default(),
+            change: None,
             sites,
             nodes,
             disks,
@@ -458,6 +511,31 @@ pub(crate) mod tests {
         assert_eq!(topology.member("toulouse-1").unwrap().voter, Some(7));
         assert!(topology.let_join("gateway-toulouse").is_err());
         assert!(topology.let_join("nobody").is_err());
+    }
+
+    #[test]
+    fn a_node_comes_under_a_free_name_and_with_disks_of_its_own() {
+        let mut topology = small();
+        let mut id = 900;
+        let mut fresh = || {
+            id += 1;
+            DiskId::from_u128(id)
+        };
+        assert_eq!(
+            topology.add_node("toulouse", 9900, &mut fresh).unwrap(),
+            "toulouse-3"
+        );
+        let member = topology.member("toulouse-3").unwrap();
+        assert_eq!((member.disks.len(), member.port()), (3, Some(9900)));
+        topology
+            .members
+            .retain(|member| member.name != "toulouse-1");
+        assert_eq!(
+            topology.add_node("toulouse", 9901, &mut fresh).unwrap(),
+            "toulouse-1"
+        );
+        assert!(topology.add_node("arbiter", 9902, &mut fresh).is_err());
+        assert!(topology.add_node("paris", 9902, &mut fresh).is_err());
     }
 
     #[test]
