@@ -18,6 +18,7 @@ use crate::admin::tablets::TabletArgs;
 use crate::admin::voters::VoterArgs;
 use crate::bench::options::BenchArgs;
 use crate::dev::topology::ProfileShape;
+use crate::simulate::SimulateArgs;
 
 /// Riquet: one object store over two sites.
 #[derive(Debug, Parser)]
@@ -59,6 +60,10 @@ pub(crate) enum Command {
     ///
     /// Needed where metadata has no arbiter, or lost it together with a site.
     Failover(FailoverArgs),
+    /// Compute how durable a cluster would be, and what it would cost
+    ///
+    /// Needs no cluster: it takes numbers, from flags or a file.
+    Simulate(Box<SimulateArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -258,6 +263,7 @@ mod tests {
             "riquet tablet split bucket --at key --json",
             "riquet tablet move bucket --of key --to 3",
             "riquet dev drill --kills 20 --json",
+            "riquet simulate --profile 8/10,3-copy --disk-afr 2 --trials 0 --plot f.svg --json",
             "riquet bench scan --objects 0 --folders 10 --bucket b --prefix p",
             "riquet metadata rebuild --from-shards --dry-run --name 7=seven --json",
             "riquet bench put --size 64MiB --concurrency 4 --duration 5s --json",

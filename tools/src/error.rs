@@ -132,6 +132,10 @@ pub(crate) enum Error {
     BadEndpoint { value: String },
     #[error("{operation}: {why}")]
     S3 { operation: String, why: s3::Failure },
+    #[error(transparent)]
+    Simulation(#[from] crate::simulate::SettingsError),
+    #[error(transparent)]
+    Plot(#[from] crate::simulate::PlotError),
     #[error("{failed} of {total} operations failed; first: {first}")]
     OperationsFailed {
         failed: u64,

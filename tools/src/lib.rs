@@ -12,6 +12,7 @@ mod files;
 mod output;
 mod process;
 mod s3;
+mod simulate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
             Command::Repair(args) => admin::repair::run(args).await,
             Command::Voter(args) => admin::voters::run(args).await,
             Command::Failover(args) => admin::failover::run(args).await,
+            Command::Simulate(args) => simulate::run(*args),
         }
     })
 }
