@@ -93,10 +93,16 @@ impl Repair {
     /// Mean hours until one shard of a group is made anew by its own site, which lacks `lost` of it.
     pub(super) fn local_hours(&self, side: usize, lost: u32, other: OtherSite) -> f64 {
         let urgent = self.urgent_groups(side, lost, other);
-        let rounds = (urgent * f64::from(lost) / self.nodes).max(1.0);
-        let busy = (self.busy() * urgent / self.urgent_groups(side, 1, OtherSite::Lacks(0)))
-            .min(MOST_BUSY);
-        self.detection + self.shard_hours * (rounds + 1.0) / 2.0 / (1.0 - busy)
+        let all = self.urgent_groups(side, 1, OtherSite::Lacks(0));
+        let busy = (self.busy() * urgent / all).min(MOST_BUSY);
+        let shards = urgent * f64::from(lost);
+        let rounds = (shards / self.nodes).max(1.0);
+        // What was lost earlier, as urgent: Sakasegawa's queue (1977) of losses that are each served
+        // by as many nodes as they have shards.
+        let at_once = (self.nodes / shards).max(1.0);
+        let waiting = busy.powf((2.0 * (at_once + 1.0)).sqrt() - 1.0) / (1.0 - busy);
+        let queue = waiting * shards / self.nodes;
+        self.detection + self.shard_hours * ((rounds + 1.0) / 2.0 + queue)
     }
 
     /// Mean hours until a group of which this site lacks `lost` shards is whole again there, while

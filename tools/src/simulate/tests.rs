@@ -11,6 +11,7 @@ use super::settings::{HOURS_PER_YEAR, Overrides, Settings, SettingsError};
 
 /// Flags, as clap parses them.
 #[derive(Debug, Parser)]
+#[command(args_override_self = true)]
 struct Flags {
     #[command(flatten)]
     overrides: Overrides,
@@ -119,10 +120,10 @@ fn sites_that_are_lost_are_a_mirror_too() {
 /// A cluster so bad that it loses data every few years.
 fn bad(text: &str, more: &str) -> (Settings, Scheme) {
     let line = format!(
-        "--profile {text} --nodes-per-site 12 --disks-per-node 2 --placement-groups 24 --disk-tb 4 \
+        "--profile {text} --nodes-per-site 48 --disks-per-node 1 --placement-groups 40 --disk-tb 4 \
          --disk-afr 200 --node-afr 0 --site-loss-per-year 0 --site-outages-per-year 0 \
          --latent-errors-per-disk-year 0 --detection-minutes 0 --intersite-gbit 1000 \
-         --years 10 --trials 400 {more}"
+         --years 10 {more}"
     );
     let settings = settings(&line).unwrap();
     let scheme = settings.profile[0];
@@ -134,53 +135,73 @@ fn both(settings: &Settings, scheme: &Scheme) -> (Durability, Sample) {
     (durability(settings, scheme), sample)
 }
 
-/// The interval of the Monte Carlo simulation, widened by what the Markov chain approximates: how long
-/// shards of which fewer than nodes wait are in a queue.
-#[track_caller]
-fn assert_agree(name: &str, markov: f64, sample: &Sample, tolerance: f64) {
-    let (low, high) = (sample.groups_lost.low, sample.groups_lost.high);
-    let seen = sample.groups_lost.value;
-    assert!(seen > 0.0, "{name}: nothing was lost");
-    assert!(
-        low * (1.0 - tolerance) <= markov && markov <= high * (1.0 + tolerance),
-        "{name}: Markov {markov}, Monte Carlo {seen} ({low} to {high})"
-    );
-}
-
 #[test]
 fn markov_and_monte_carlo_agree_where_both_can_see() {
     for (text, more) in [
-        ("4+2", "--repair-mib-per-node 3"),
-        ("2/3", "--repair-mib-per-node 1"),
-        ("3-copy", "--repair-mib-per-node 1"),
-        ("2x2+1", "--repair-mib-per-node 1"),
-        ("2/3", "--repair-mib-per-node 2 --site-loss-per-year 0.1"),
+        ("4+2", "--repair-mib-per-node 20"),
+        ("2/3", "--repair-mib-per-node 5"),
+        ("3-copy", "--repair-mib-per-node 10"),
+        ("2x2+1", "--repair-mib-per-node 5"),
+        ("2/3", "--repair-mib-per-node 10 --site-loss-per-year 0.1"),
         (
             "2/3",
-            "--repair-mib-per-node 1 --site-outages-per-year 12 --site-outage-hours 200",
+            "--repair-mib-per-node 5 --site-outages-per-year 12 --site-outage-hours 200",
         ),
         (
             "4+2",
-            "--repair-mib-per-node 4 --latent-errors-per-disk-year 0.5",
+            "--repair-mib-per-node 40 --latent-errors-per-disk-year 0.5",
         ),
+        (
+            "4+2",
+            "--repair-mib-per-node 40 --node-afr 100 --node-loss-percent 100",
+        ),
+        ("4+2", "--repair-mib-per-node 200 --detection-minutes 10000"),
     ] {
-        let (settings, scheme) = bad(text, more);
+        let (settings, scheme) = bad(text, &format!("{more} --trials 400"));
         let (markov, sample) = both(&settings, &scheme);
-        println!(
-            "{text} {more}: {} {:?}",
-            markov.groups_lost, sample.groups_lost
+        let (markov, seen) = (markov.groups_lost, sample.groups_lost);
+        // The chain has only the mean of what waits in queues of repair, which costs some percent.
+        let is_within = seen.low * 0.95 <= markov && markov <= seen.high * 1.05;
+        assert!(
+            seen.value > 0.0 && is_within,
+            "{text} {more}: {markov}, seen {seen:?}"
         );
-        assert_agree(&format!("{text} {more}"), markov.groups_lost, &sample, 0.0);
     }
 }
 
 #[test]
+fn the_chance_of_any_loss_is_an_upper_bound() {
+    for text in ["4+2", "3-copy", "2x2+1"] {
+        let more = "--repair-mib-per-node 20 --node-afr 100 --node-loss-percent 100 --trials 400";
+        let (settings, scheme) = bad(text, more);
+        let (markov, sample) = both(&settings, &scheme);
+        let seen = sample.loss_in_a_year();
+        assert!(
+            seen.value > 0.0 && seen.low <= markov.loss_in_a_year(),
+            "{text}: {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn nothing_seen_says_how_rare_it_must_be() {
+    let (mut settings, scheme) = bad("4+2", "--repair-mib-per-node 1000 --trials 100");
+    settings.disk_afr = 1.0;
+    let seen = montecarlo::sample(&settings, &scheme)
+        .unwrap()
+        .loss_in_a_year();
+    assert_eq!((seen.value, seen.low), (0.0, 0.0));
+    // The rule of three.
+    assert!((seen.high - 3.0 / 1000.0).abs() < 1e-4);
+}
+
+#[test]
 fn monte_carlo_does_not_depend_on_the_processors() {
-    let (settings, scheme) = bad("4+2", "--repair-mib-per-node 3 --trials 20");
+    let (settings, scheme) = bad("4+2", "--repair-mib-per-node 9 --trials 20");
     let once = montecarlo::sample(&settings, &scheme).unwrap();
     let again = montecarlo::sample(&settings, &scheme).unwrap();
     assert_eq!(once.groups_lost, again.groups_lost);
-    let (other, _) = bad("4+2", "--repair-mib-per-node 3 --trials 20 --seed 2");
+    let (other, _) = bad("4+2", "--repair-mib-per-node 9 --trials 20 --seed 2");
     let other = montecarlo::sample(&other, &scheme).unwrap();
     assert_ne!(once.groups_lost, other.groups_lost);
 }
@@ -203,14 +224,21 @@ proptest! {
         site_loss in prop::sample::select(vec![0.0, 0.01]),
     ) {
         let scheme = Scheme::Spread { k, s: k + more };
-        let settings = Settings { disk_afr: afr, site_loss_per_year: site_loss, ..Settings::default() };
+        // Without losses of nodes: the chain takes the mean of what disks and nodes leave to repair,
+        // which falls as the share of nodes does.
+        let settings = Settings {
+            disk_afr: afr, site_loss_per_year: site_loss, node_afr: 0.0, ..Settings::default()
+        };
         let worse = Settings { disk_afr: afr * factor, ..settings.clone() };
         prop_assert!(is_no_worse(lost(&settings, &scheme), lost(&worse, &scheme)));
     }
 
     #[test]
     fn more_parity_is_never_worse(afr in 0.01f64..20.0, k in 1u32..9, m in 1u32..5) {
-        let settings = Settings { disk_afr: afr, site_loss_per_year: 0.0, ..Settings::default() };
+        // More nodes than shards: else a node that is lost takes two shards of the wider code.
+        let settings = Settings {
+            disk_afr: afr, site_loss_per_year: 0.0, nodes_per_site: 20, ..Settings::default()
+        };
         for [less, more] in [
             [Scheme::Spread { k, s: k + m }, Scheme::Spread { k, s: k + m + 1 }],
             [Scheme::OneSite { k, m }, Scheme::OneSite { k, m: m + 1 }],
@@ -272,7 +300,8 @@ fn a_site_repairs_itself_without_traffic() {
         ..Settings::default()
     };
     let sent = |text| durability(&settings, &scheme(text)).sent_bytes;
-    assert!(sent("8/10") < 1.0, "{}", sent("8/10"));
+    // Only where a third shard of a group is lost at its site before the first two are made.
+    assert!(sent("8/10") < sent("3-copy") / 1e6, "{}", sent("8/10"));
     // Each loss of a third copy crosses: half of all disks' shards, 20 TB x 0.8 a disk in all.
     let disks = f64::from(settings.disks_per_site()) * 2.0;
     let expected = disks * (0.0157 + 0.001) * 16e12 / 3.0;
