@@ -20,7 +20,7 @@ DIR ?= target/dev
 ARGS ?=
 
 .PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability kills simulation \
-	compatibility kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
+	compatibility admin-api kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 17

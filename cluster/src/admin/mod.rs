@@ -32,6 +32,7 @@
 mod plan;
 mod status;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DiskId, Epoch};
@@ -46,7 +47,7 @@ pub use status::{
 pub const SERVICE: &str = "riquet";
 
 /// A node that comes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewNode {
     /// Its name, as in its settings.
@@ -61,7 +62,7 @@ pub struct NewNode {
 }
 
 /// Disks that come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDisks {
     /// None: all that the node says it has and that are not in the layout.
@@ -70,7 +71,7 @@ pub struct NewDisks {
 }
 
 /// A disk that comes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDisk {
     /// Its id, as in the node's settings.
@@ -81,7 +82,7 @@ pub struct NewDisk {
 }
 
 /// A disk's share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWeight {
     /// Relative to the other disks of the site; at least 1.
@@ -89,7 +90,7 @@ pub struct NewWeight {
 }
 
 /// Which disk takes the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replacement {
     /// An empty disk of the same site, in the layout or on a node of it.
@@ -97,7 +98,7 @@ pub struct Replacement {
 }
 
 /// A change that was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Changed {
     /// The layout that it made.
     pub epoch: Epoch,
@@ -106,7 +107,7 @@ pub struct Changed {
 }
 
 /// Layouts, and what made them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     /// The newest first.
     pub changes: Vec<PastLayout>,
@@ -115,7 +116,7 @@ pub struct History {
 }
 
 /// A version of the layout, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PastLayout {
     /// Its epoch.
     pub epoch: Epoch,
@@ -136,7 +137,7 @@ pub struct PastLayout {
 }
 
 /// Why a request was refused. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     /// A word for programs, such as `unknown-node`.
     pub code: String,

@@ -1,12 +1,13 @@
 //! A rebalance: what it would do, and how it stands.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DiskId, Epoch};
 use crate::layout::Pace;
 
 /// What a rebalance would do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RebalancePlan {
     /// The layout that it was made for, and the only one that it can be applied to.
     pub epoch: Epoch,
@@ -46,7 +47,7 @@ pub struct RebalancePlan {
 }
 
 /// What moves at a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiteMoves {
     /// The site.
     pub site: String,
@@ -57,7 +58,7 @@ pub struct SiteMoves {
 }
 
 /// What a disk holds before and after.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskFill {
     /// The disk.
     pub disk: DiskId,
@@ -76,7 +77,7 @@ pub struct DiskFill {
 }
 
 /// Which plan to apply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apply {
     /// [`RebalancePlan::epoch`].
@@ -87,7 +88,7 @@ pub struct Apply {
 }
 
 /// How fast slots move from now on; what is left out stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPace {
     /// Bytes that each node may take in a second.
@@ -99,7 +100,7 @@ pub struct NewPace {
 }
 
 /// How a rebalance stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RebalanceStatus {
     /// `running`, `paused`, `waiting` (for its hours), `turning back`, or `idle`.
     pub state: String,

@@ -1,5 +1,6 @@
 //! How a cluster is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RebalanceStatus;
@@ -7,7 +8,7 @@ use crate::id::{ClusterId, DiskId, Epoch};
 use crate::layout::{DiskState, NodeState};
 
 /// How a cluster is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterStatus {
     /// Which cluster.
     pub cluster: ClusterId,
@@ -34,7 +35,7 @@ pub struct ClusterStatus {
 }
 
 /// Whether something needs a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// In one word.
     pub state: HealthState,
@@ -43,7 +44,9 @@ pub struct Health {
 }
 
 /// Whether something needs a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthState {
     /// Everything is up, nothing is owed.
@@ -55,7 +58,7 @@ pub enum HealthState {
 }
 
 /// A site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiteView {
     /// Its name.
     pub name: String,
@@ -72,7 +75,7 @@ pub struct SiteView {
 }
 
 /// Room, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Capacity {
     /// Of the disks.
     pub raw_bytes: u64,
@@ -85,7 +88,7 @@ pub struct Capacity {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeView {
     /// Its name.
     pub name: String,
@@ -106,7 +109,7 @@ pub struct NodeView {
 }
 
 /// A disk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskView {
     /// Its id.
     pub id: DiskId,
@@ -135,7 +138,7 @@ pub struct DiskView {
 }
 
 /// A group of metadata.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupView {
     /// Its number; 0: the control group.
     pub group: u32,
@@ -150,7 +153,7 @@ pub struct GroupView {
 }
 
 /// What is owed to disks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Risk {
     /// Shards.
     pub owed_shards: u64,
@@ -163,7 +166,7 @@ pub struct Risk {
 }
 
 /// Background work on a disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Work {
     /// The disk.
     pub disk: DiskId,
@@ -184,7 +187,7 @@ pub struct Work {
 }
 
 /// Sites, nodes and disks as the layout has them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayoutView {
     /// Its epoch.
     pub epoch: Epoch,
@@ -203,7 +206,7 @@ pub struct LayoutView {
 }
 
 /// A code and where its shards go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileView {
     /// Its name.
     pub name: String,

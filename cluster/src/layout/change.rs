@@ -5,6 +5,7 @@
 //! rebalance on. Only a disk's replacement sets out at once, as there is nothing to choose.
 
 use minicbor::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Disk, DiskIndex, DiskState, Layout, Node, NodeState, Pace, PgTable, Rebalance};
@@ -13,7 +14,7 @@ use crate::id::{DiskId, Epoch};
 use crate::profile::Profile;
 
 /// What made a layout of the one before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 pub struct ChangeNote {
     /// When, by the clock of whoever changed it, ms since 1970.
     #[n(0)]

@@ -20,6 +20,7 @@ mod tests;
 mod validate;
 
 use minicbor::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ChunkId, ClusterId, DiskId, Epoch};
@@ -59,7 +60,9 @@ pub struct Node {
 }
 
 /// Whether a node is to be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeState {
     /// It serves.
@@ -75,7 +78,7 @@ pub enum NodeState {
 }
 
 /// Whether a disk takes data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DiskState {
     /// Holds and takes shards.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use minicbor::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Minutes of a day.
@@ -17,7 +18,7 @@ pub const MAX_WINDOWS: usize = 24;
 pub const DEFAULT_BYTES_PER_SECOND: u64 = 32 << 20;
 
 /// How fast shards move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 pub struct Pace {
     /// Bytes that each node may take in a second, outside of all windows. 0: nothing.
     #[n(0)]
@@ -53,8 +54,9 @@ impl Pace {
 }
 
 /// A part of each day, in UTC, with a rate of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct PaceWindow {
     /// First minute of the day.
     #[n(0)]

@@ -31,8 +31,8 @@ fn targets(layout: &Layout) -> Vec<PgTable> {
         let per_site = usize::from(profile.per_site);
         let rows = table.slots.chunks_exact(per_site);
         for (is, to_be) in rows.zip(to_be.slots.chunks_exact_mut(per_site)) {
-            for slot in 0..per_site {
-                if let Some(at) = to_be.iter().position(|disk| *disk == is[slot]) {
+            for (slot, present) in is.iter().enumerate() {
+                if let Some(at) = to_be.iter().position(|disk| disk == present) {
                     to_be.swap(at, slot);
                 }
             }

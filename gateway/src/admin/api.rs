@@ -95,7 +95,11 @@ async fn run(
 }
 
 impl Call {
-    fn parse(head: &Parts, body: &Bytes) -> Result<Self, AdminError> {
+    /// How many names [`Self::action`] has.
+    #[cfg(test)]
+    pub(super) const ACTIONS: usize = 20;
+
+    pub(super) fn parse(head: &Parts, body: &Bytes) -> Result<Self, AdminError> {
         let path = head.uri.path();
         let segments: Vec<String> = path
             .trim_start_matches('/')
@@ -141,7 +145,7 @@ impl Call {
     }
 
     /// What policies call it.
-    fn action(&self) -> &'static str {
+    pub(super) fn action(&self) -> &'static str {
         match self {
             Self::Status => "riquet:GetStatus",
             Self::Layout => "riquet:GetLayout",

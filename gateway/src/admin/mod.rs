@@ -12,6 +12,8 @@ mod authority;
 mod changes;
 mod error;
 mod layout;
+#[cfg(test)]
+mod openapi;
 mod plan;
 mod status;
 mod survey;

@@ -7,6 +7,7 @@
 //! are one state.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::gth::Rates;
 use super::repair::{OtherSite, Repair};
@@ -106,10 +107,9 @@ impl<'a> Chain<'a> {
         let mut found: HashMap<State, Exits> = HashMap::new();
         let mut open = vec![[Side::Up(0); 2]];
         while let Some(state) = open.pop() {
-            if !found.contains_key(&state) {
-                let exits = chain.exits_of(state);
+            if let Entry::Vacant(new) = found.entry(state) {
+                let exits = new.insert(chain.exits_of(state));
                 open.extend(exits.to.iter().map(|(to, _)| *to));
-                found.insert(state, exits);
             }
         }
         let mut states: Vec<(State, Exits)> = found.into_iter().collect();

@@ -221,9 +221,7 @@ const LINES: [Line; 21] = [
     ("  the same without site losses", |row| {
         cell_of_nines(row.markov_nines_without_site_losses)
     }),
-    ("  Monte Carlo", |row| {
-        monte_carlo(row, |it| sampled_nines(it))
-    }),
+    ("  Monte Carlo", |row| monte_carlo(row, sampled_nines)),
     ("  its 95 % interval", |row| {
         monte_carlo(row, |it| {
             let Estimate { low, high, .. } = it.loss_per_year;

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::index;
 use riquet_cluster::id::DiskId;
-use riquet_cluster::layout::{Disk, DiskState, Node};
+use riquet_cluster::layout::{Disk, DiskState, Node, NodeState};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 
@@ -76,6 +76,7 @@ fn as_the_product(settings: &Settings, side: usize, wanted: u32) -> Vec<u32> {
             name: n.to_string(),
             site,
             address: String::new(),
+            state: NodeState::Serving,
         })
         .collect();
     let disks: Vec<Disk> = (0..settings.disks_per_site())
