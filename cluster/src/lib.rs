@@ -12,6 +12,7 @@
 //! * [`codecs`]: the codec of each profile.
 //! * [`keyring`]: the keys under which secrets are stored.
 //! * [`clock`]: the wall clock.
+//! * [`telemetry`]: logs and metrics of every process.
 
 pub mod admin;
 pub mod cell_hash;
@@ -26,6 +27,7 @@ pub mod layout;
 pub mod node_client;
 pub mod placement;
 pub mod profile;
+pub mod telemetry;
 pub mod transport;
 pub mod wire;
 

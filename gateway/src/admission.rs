@@ -1,5 +1,6 @@
 //! Turns: how many bodies the gateway moves at once, so that its memory is bounded.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,29 @@ use crate::config::Limits;
 #[derive(Debug)]
 pub(crate) struct Turn {
     _permit: OwnedSemaphorePermit,
+    _taken: Counted,
+}
+
+/// Adds one to a gauge until it is dropped.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new(gauge: metrics::Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counted")
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 /// Gives turns.
@@ -25,14 +49,16 @@ pub(crate) struct Admission {
 /// Turns of one kind.
 #[derive(Debug)]
 struct Turns {
+    kind: &'static str,
     free: Arc<Semaphore>,
     all: usize,
 }
 
 impl Turns {
-    fn new(all: usize) -> Self {
+    fn new(kind: &'static str, all: usize) -> Self {
+        metrics::gauge!("riquet_gateway_turns", "kind" => kind).set(all as f64);
         let free = Arc::new(Semaphore::new(all));
-        Self { free, all }
+        Self { kind, free, all }
     }
 
     /// The share of them that is taken.
@@ -50,8 +76,8 @@ const MAX_STRAIN: f64 = 8.0;
 impl Admission {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            uploads: Turns::new(limits.uploads_max),
-            downloads: Turns::new(limits.downloads_max),
+            uploads: Turns::new("upload", limits.uploads_max),
+            downloads: Turns::new("download", limits.downloads_max),
             wait: limits.turn_wait(),
         }
     }
@@ -76,12 +102,21 @@ impl Admission {
     }
 
     async fn turn(&self, turns: &Turns) -> Result<Turn, ErrorCode> {
+        let kind = turns.kind;
+        let waiting = metrics::gauge!("riquet_gateway_turns_waiting", "kind" => kind);
+        let waiting = Counted::new(waiting);
         let permit = tokio::time::timeout(self.wait, turns.free.clone().acquire_owned()).await;
+        drop(waiting);
         match permit {
             Ok(permit) => Ok(Turn {
                 _permit: permit.expect("the semaphore is never closed"),
+                _taken: Counted::new(metrics::gauge!("riquet_gateway_turns_taken", "kind" => kind)),
             }),
-            Err(_) => Err(ErrorCode::SlowDown),
+            Err(_) => {
+                metrics::counter!("riquet_gateway_turns_refused_total", "kind" => kind)
+                    .increment(1);
+                Err(ErrorCode::SlowDown)
+            }
         }
     }
 }

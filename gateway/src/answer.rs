@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
-use riquet_cluster::id::RequestId;
+use tracing::Span;
 
 use crate::access_log::{AccessRecord, Exchanged};
 use crate::admission::Turn;
@@ -83,6 +83,8 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, DataError>>> {
+        let span = self.entry.as_ref().map(|entry| entry.span.clone());
+        let _entered = span.as_ref().map(Span::enter);
         let frame = match (self.ready.take(), &mut self.object) {
             (Some(bytes), _) => Some(Ok(Frame::data(bytes))),
             (None, Some(object)) => ready!(Pin::new(&mut object.reader).poll_frame(cx)),
@@ -105,7 +107,10 @@ impl Body for AnswerBody {
 
 /// One line of the access log, written when dropped.
 pub(crate) struct LogEntry {
-    pub(crate) request: RequestId,
+    /// That the request's lines are written in.
+    pub(crate) span: Span,
+    /// Whom it is counted for.
+    pub(crate) tenant: String,
     pub(crate) operation: &'static str,
     pub(crate) status: StatusCode,
     pub(crate) received_bytes: u64,
@@ -136,6 +141,8 @@ impl Drop for LogEntry {
             received_bytes: self.received_bytes,
             sent_bytes: self.sent_bytes,
             duration: self.began.elapsed(),
+            is_cut: self.is_cut,
+            tenant: &self.tenant,
         };
         telemetry::request_ended(&ended);
         if let Some(access) = self.access.take() {
@@ -144,9 +151,9 @@ impl Drop for LogEntry {
                 duration: ended.duration,
             });
         }
+        let _entered = self.span.enter();
         // Every request, thousands a second: not at the default level.
         tracing::debug!(
-            request = %self.request,
             operation = self.operation,
             status = self.status.as_u16(),
             received_bytes = self.received_bytes,

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
             body.drain(expects_continue(head)).await;
             let error = error.into_s3();
             if error.status().is_server_error() {
-                tracing::warn!(request = request_id, %error, "call failed");
+                tracing::warn!(%error, "call failed");
             }
             let response = aws_query::answer::error(&error, service, request_id);
             (service.as_str(), response)

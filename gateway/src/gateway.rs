@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::BuildError;
 use riquet_cluster::keyring::{KeyRing, KeyRingError};
 use riquet_cluster::node_client::NodeClient;
+use riquet_cluster::telemetry::metrics::BuildError;
 use riquet_cluster::transport::partition::PartitionedDialer;
 use riquet_cluster::transport::{Dial, TcpDialer, Transport};
 use riquet_metadata::query::ClusterState;

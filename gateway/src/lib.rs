@@ -48,15 +48,18 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use riquet_cluster::failpoint;
+use riquet_cluster::telemetry::logs;
+use riquet_cluster::telemetry::metrics::{Exporter, note_build};
 
 pub use config::{Flags, Settings};
 pub use encryption::KeyFileError;
 pub use gateway::{Gateway, StartError};
 pub use server::Listeners;
+pub use telemetry::METRICS;
 
 /// The process: reads settings, serves until asked to stop, and says how it went.
 pub fn main() -> ExitCode {
-    telemetry::log_to_stderr();
+    logs::init("info");
     failpoint::arm();
     let settings = match Settings::load(&Flags::parse()) {
         Ok(settings) => settings,
@@ -89,7 +92,9 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// When an address can't be listened on, or the cluster is not as the settings say.
 pub async fn run(settings: Settings) -> Result<(), StartError> {
-    let metrics = telemetry::install_metrics()?;
+    let metrics = Exporter::install(&[METRICS, riquet_metadata::telemetry::CLIENT])?;
+    let (name, site) = (&settings.name, &settings.site);
+    note_build("gateway", name, site, env!("CARGO_PKG_VERSION"));
     // Bound before the metadata answer: a client of a starting cluster waits in the queue of
     // connections instead of being refused.
     let listeners = Listeners::bind(&settings).await?;

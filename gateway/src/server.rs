@@ -3,22 +3,28 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use futures_util::FutureExt as _;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use metrics_exporter_prometheus::PrometheusHandle;
+use riquet_cluster::id::RequestId;
+use riquet_cluster::telemetry::metrics::Exporter;
+use riquet_cluster::telemetry::request;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::access_log::Delivery;
 use crate::admin;
+use crate::answer::AnswerBody;
 use crate::config::{Limits, Settings};
 use crate::gateway::{Gateway, StartError};
 use crate::lifecycle;
@@ -80,17 +86,18 @@ impl Listeners {
     pub async fn serve(
         self,
         settings: Settings,
-        metrics: PrometheusHandle,
+        metrics: Exporter,
         stop: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
-        let connected = Arc::new(OnceLock::new());
-        let operators = tokio::spawn(admin::serve(self.admin, connected.clone(), metrics));
+        let standing = Arc::new(admin::Standing::default());
+        let operators = tokio::spawn(admin::serve(self.admin, standing.clone(), metrics));
         tokio::pin!(stop);
         let gateway = tokio::select! {
             () = &mut stop => return Ok(()),
             gateway = Gateway::connect(settings) => gateway?,
         };
-        let _ = connected.set(gateway.clone());
+        standing.connected(gateway.clone());
+        let stop = stop.map(|()| standing.stopping());
         let logs = Delivery::start(&gateway);
         let (stop_work, stopped) = tokio::sync::oneshot::channel::<()>();
         let work = tokio::spawn(lifecycle::run(gateway.clone(), async {
@@ -127,16 +134,19 @@ async fn serve_clients(
         let service = service_fn(move |mut request: Request<Incoming>| {
             let gateway = gateway.clone();
             request.extensions_mut().insert(Peer(peer));
-            async move { Ok::<_, Infallible>(service::serve(gateway, request).await) }
+            async move { Ok::<_, Infallible>(answer(gateway, request).await) }
         });
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
+            let open = metrics::gauge!("riquet_gateway_connections");
+            open.increment(1.0);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a client's connection broke");
             }
+            open.decrement(1.0);
             drop(slot);
         });
     }
@@ -148,6 +158,16 @@ async fn serve_clients(
     {
         tracing::warn!("requests still running were cut");
     }
+}
+
+/// Answers a request under an id of its own, which is in the answer, in every line that is written for
+/// it, and in what nodes are asked for its sake.
+async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<AnswerBody> {
+    let id = RequestId::from_u128(Uuid::now_v7().as_u128());
+    let answer = service::serve(gateway, request, id);
+    request::within(id, answer)
+        .instrument(request::span(id))
+        .await
 }
 
 /// The next connection, once there is room for one.

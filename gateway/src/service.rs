@@ -22,7 +22,7 @@ use riquet_s3::request::{ExpectedOwner, Operation, VersionId};
 use riquet_s3::response;
 use riquet_s3::response::error::{ErrorContext, render};
 use riquet_s3::{Error as S3Error, ErrorCode, Timestamp};
-use uuid::Uuid;
+use tracing::Span;
 
 use crate::access::{
     Known, Object, Question, Verdict, authorize, authorize_object, context, of_version,
@@ -50,10 +50,10 @@ const WEBSITE: &str = "website";
 pub(crate) async fn serve(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
+    request_id: RequestId,
 ) -> Response<AnswerBody> {
     let began = Instant::now();
     telemetry::request_began();
-    let request_id = RequestId::from_u128(Uuid::now_v7().as_u128());
     let (head, incoming) = request.into_parts();
     let mut body = ClientBody::new(incoming, gateway.settings.limits.body_wait());
     let mut exchange = Exchange {
@@ -99,6 +99,7 @@ pub(crate) async fn serve(
     if let Some(name) = &site {
         bucket = access_log::bucket_of_site(&gateway, name).await;
     }
+    let tenant = whose(bucket.as_deref(), caller.as_deref());
     let mut code = None;
     let mut response = match result {
         Ok(response) => response,
@@ -134,8 +135,10 @@ pub(crate) async fn serve(
         }
         None => None,
     };
+    telemetry::first_byte(operation, response.status(), began.elapsed());
     let entry = LogEntry {
-        request: request_id,
+        span: Span::current(),
+        tenant,
         operation,
         status: response.status(),
         received_bytes: body.received_bytes(),
@@ -441,6 +444,14 @@ impl Asked {
     }
 }
 
+/// The id of the tenant that a request is counted for: whose bucket it is about, else who asks; empty
+/// for nobody known.
+fn whose(bucket: Option<&Bucket>, caller: Option<&Caller>) -> String {
+    let asker = || caller.and_then(Caller::tenant).map(|tenant| &tenant.id);
+    let owner = bucket.map(|bucket| &bucket.tenant);
+    owner.or_else(asker).cloned().unwrap_or_default()
+}
+
 /// Where a request comes from.
 pub(crate) fn peer(head: &Parts) -> SocketAddr {
     let Peer(address) = head
@@ -482,7 +493,7 @@ fn render_error(
     error: S3Error,
 ) -> Response<AnswerBody> {
     if error.status().is_server_error() {
-        tracing::warn!(request = request_id, path = head.uri.path(), %error, "request failed");
+        tracing::warn!(path = head.uri.path(), %error, "request failed");
     }
     let context = ErrorContext {
         resource: head.uri.path(),

@@ -14,6 +14,7 @@
 //! * [`client`], [`server`], [`wire`]: the network; [`voters`]: who votes; [`failover`]: who takes
 //!   over when a site is lost.
 //! * [`backup`]: all of it in a file, and back.
+//! * [`telemetry`]: all metrics that are counted here.
 //! * [`tablets`]: buckets are cut into tablets, which split and move between key groups.
 
 pub mod backup;
@@ -41,6 +42,7 @@ mod rocks;
 pub mod server;
 pub mod store;
 pub mod tablets;
+pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod voters;

@@ -168,6 +168,7 @@ impl MetadataService {
         // A clock that runs far ahead would make the group forget outcomes early and stamp
         // objects with times to come; one far behind would be refused as expired.
         if clock::now_ms().abs_diff(request.proposal.timestamp_ms) > CLOCK_SKEW_MS {
+            metrics::counter!("riquet_metadata_skewed_proposals_total").increment(1);
             return Err(Refusal::ClockSkew);
         }
         metrics::counter!("riquet_metadata_proposals_total").increment(1);

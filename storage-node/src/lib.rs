@@ -7,10 +7,12 @@
 //! * `scrub`: what is stored is read and checked, over and over.
 //! * [`upkeep`]: how far such work has come on each disk.
 //! * [`server`]: the shard protocol, metadata, health and metrics over HTTP.
+//! * `debts`: what the whole cluster owes, counted. [`telemetry`]: all metrics.
 //! * [`config`], [`process`]: settings and the process around it all.
 
 mod background;
 pub mod config;
+mod debts;
 pub mod error;
 pub mod garbage;
 mod load;
@@ -21,6 +23,7 @@ pub mod repair;
 mod scrub;
 pub mod server;
 pub mod store;
+pub mod telemetry;
 pub mod upkeep;
 
 pub use error::Error;

@@ -7,26 +7,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use riquet_cluster::failpoint;
+use riquet_cluster::telemetry::logs;
+use riquet_cluster::telemetry::metrics::{Exporter, note_build};
 use riquet_cluster::transport::partition::PartitionedDialer;
 use riquet_cluster::transport::{TcpDialer, Transport};
 use riquet_metadata::client::HttpCaller;
 use riquet_metadata::raft::{RaftHost, RaftService, Voter};
 use riquet_metadata::tablets::{Balancer, Policy};
+use riquet_metadata::telemetry::{CLIENT, METRICS as VOTER};
 use riquet_metadata::{Client, GroupId, MetadataService};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::background;
 use crate::config::{DiskSettings, Flags, Role, Settings, VoterSettings};
+use crate::debts;
 use crate::error::{Error, IoContext};
 use crate::load::Load;
 use crate::repair::Tally;
 use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
-use crate::store::{Env, FaultyEnv, OsEnv, ShardStore, StoreOptions, THREADS_PER_DISK};
+use crate::store::{
+    Env, FaultyEnv, MeasuredEnv, OsEnv, ShardStore, StoreOptions, THREADS_PER_DISK,
+};
+use crate::telemetry::METRICS;
 use crate::upkeep::Upkeep;
 
 /// Threads for blocking work that no disk's shards need: metadata, above all.
@@ -37,12 +42,7 @@ const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 30;
 
 /// Runs a storage node from its command line until it is told to stop.
 pub fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("RIQUET_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    logs::init("info,openraft=warn");
     failpoint::arm();
     let flags = Flags::parse();
     let done = Settings::load(&flags).and_then(|settings| {
@@ -71,9 +71,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     raise_file_limit();
     let mut terminate = signal(SignalKind::terminate()).doing("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).doing("listen for SIGINT")?;
-    let metrics = PrometheusBuilder::new()
-        .install_recorder()
+    // Before the disks and groups, which hold on to what they count.
+    let metrics = Exporter::install(&[METRICS, VOTER, CLIENT])
         .map_err(|error| Error::Settings(format!("metrics: {error}")))?;
+    let (name, site) = (&settings.name, &settings.site);
+    note_build("storage-node", name, site, env!("CARGO_PKG_VERSION"));
     let listener = TcpListener::bind(&settings.listen)
         .await
         .doing("bind the address")?;
@@ -107,6 +109,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         metrics,
     });
     let mut work = background::start(&node, &client, &transport, host.as_ref());
+    if let Some(host) = &host {
+        work.spawn(debts::count(client.clone(), Arc::clone(host)));
+    }
     let follower = tokio::spawn({
         let node = Arc::clone(&node);
         async move { node.layout.follow(client).await }
@@ -235,7 +240,7 @@ fn open_disk(settings: &Settings, disk: &DiskSettings) -> Result<ShardStore, Err
             Arc::new(faulty.doing("watch the disk's faults")?)
         }
     };
-    ShardStore::open(env, &options)
+    ShardStore::open(Arc::new(MeasuredEnv::new(env, disk.id)), &options)
 }
 
 fn segment_bytes(path: &Path) -> Result<u64, Error> {

@@ -75,7 +75,7 @@ impl LineSender {
 }
 
 fn lost(why: &'static str, lines: u64) {
-    metrics::counter!("riquet_gateway_access_log_lines_lost", "why" => why).increment(lines);
+    metrics::counter!("riquet_gateway_access_log_lines_lost_total", "why" => why).increment(lines);
 }
 
 /// The delivery of a gateway's access logs.

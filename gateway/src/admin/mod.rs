@@ -3,7 +3,7 @@
 //! | path | answer |
 //! | --- | --- |
 //! | `/health` | 200 as long as the process lives |
-//! | `/ready` | 200 when clients can be served, else 503 |
+//! | `/ready` | 200 when clients can be served, else 503 and why not |
 //! | `/metrics` | Prometheus text |
 //! | `/v1/...` | the admin API ([`api`]) |
 
@@ -19,6 +19,7 @@ mod status;
 mod survey;
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metrics_exporter_prometheus::PrometheusHandle;
+use riquet_cluster::telemetry::metrics::{Exporter, note_ready};
 use tokio::net::TcpListener;
 
 use crate::gateway::Gateway;
@@ -38,11 +39,28 @@ use crate::server::Peer;
 /// How long the metadata may take to answer a question about readiness.
 const READY_WAIT: Duration = Duration::from_secs(2);
 
-/// The gateway, once it is connected.
-pub(crate) type Connected = Arc<OnceLock<Arc<Gateway>>>;
+/// How far the process has come.
+#[derive(Default)]
+pub(crate) struct Standing {
+    gateway: OnceLock<Arc<Gateway>>,
+    is_stopping: AtomicBool,
+}
+
+impl Standing {
+    /// Clients are served from now on.
+    pub(crate) fn connected(&self, gateway: Arc<Gateway>) {
+        // Once in a process.
+        let _ = self.gateway.set(gateway);
+    }
+
+    /// No new clients are served from now on.
+    pub(crate) fn stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Serves operators until dropped.
-pub(crate) async fn serve(listener: TcpListener, connected: Connected, metrics: PrometheusHandle) {
+pub(crate) async fn serve(listener: TcpListener, standing: Arc<Standing>, metrics: Exporter) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -51,11 +69,11 @@ pub(crate) async fn serve(listener: TcpListener, connected: Connected, metrics: 
                 continue;
             }
         };
-        let (connected, metrics) = (connected.clone(), metrics.clone());
+        let (standing, metrics) = (standing.clone(), metrics.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            let (connected, metrics) = (connected.clone(), metrics.clone());
-            async move { Ok::<_, Infallible>(answer(request, &connected, &metrics).await) }
+            let (standing, metrics) = (standing.clone(), metrics.clone());
+            async move { Ok::<_, Infallible>(answer(request, &standing, &metrics).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -70,32 +88,46 @@ pub(crate) async fn serve(listener: TcpListener, connected: Connected, metrics: 
 
 async fn answer(
     request: Request<Incoming>,
-    connected: &Connected,
-    metrics: &PrometheusHandle,
+    standing: &Standing,
+    metrics: &Exporter,
 ) -> Response<Full<Bytes>> {
     if request.uri().path().starts_with("/v1/") {
-        return match connected.get() {
+        return match standing.gateway.get() {
             Some(gateway) => api::answer(gateway, request).await,
             None => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         };
     }
     match request.uri().path() {
         "/health" => text(StatusCode::OK, "alive\n"),
-        "/ready" if is_ready(connected).await => text(StatusCode::OK, "ready\n"),
-        "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-        "/metrics" => text(StatusCode::OK, metrics.render()),
+        "/ready" => match obstacle(standing).await {
+            None => text(StatusCode::OK, "ready\n"),
+            Some(why) => {
+                let why = format!("not ready\n{why}\n");
+                text(StatusCode::SERVICE_UNAVAILABLE, why)
+            }
+        },
+        "/metrics" => {
+            note_ready(obstacle(standing).await.is_none());
+            text(StatusCode::OK, metrics.render())
+        }
         _ => text(StatusCode::NOT_FOUND, "no such page\n"),
     }
 }
 
-async fn is_ready(connected: &Connected) -> bool {
-    let Some(gateway) = connected.get() else {
-        return false;
+/// What keeps clients from being served, if anything does. Nodes that do not answer do not: reads may still
+/// find what they need, and an upload that can't be stored says so itself.
+async fn obstacle(standing: &Standing) -> Option<String> {
+    if standing.is_stopping.load(Ordering::Relaxed) {
+        return Some("the process is stopping".to_owned());
+    }
+    let Some(gateway) = standing.gateway.get() else {
+        return Some("the cluster's metadata have not answered yet".to_owned());
     };
-    matches!(
-        tokio::time::timeout(READY_WAIT, gateway.metadata.cluster()).await,
-        Ok(Ok(_))
-    )
+    match tokio::time::timeout(READY_WAIT, gateway.metadata.cluster()).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(format!("metadata: {error}")),
+        Err(_) => Some(format!("metadata: no answer within {READY_WAIT:?}")),
+    }
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -7,7 +7,7 @@
 //! shard in rank; only when none is left are the failed ones asked again, with more patience.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
@@ -53,6 +53,19 @@ pub(super) struct ChunkRead<'a> {
     /// Shard indexes, best first.
     rank: Vec<usize>,
     shards: Vec<Shard>,
+    rebuilding: Rebuilding,
+}
+
+/// What rebuilding took of the processor, over all stripes of a chunk; recorded when it is dropped.
+#[derive(Default)]
+struct Rebuilding(Duration);
+
+impl Drop for Rebuilding {
+    fn drop(&mut self) {
+        if !self.0.is_zero() {
+            metrics::histogram!("riquet_gateway_rebuild_seconds").record(self.0);
+        }
+    }
 }
 
 struct Shard {
@@ -105,6 +118,7 @@ impl<'a> ChunkRead<'a> {
             wanted,
             rank,
             shards,
+            rebuilding: Rebuilding::default(),
         }
     }
 
@@ -271,9 +285,10 @@ impl<'a> ChunkRead<'a> {
     }
 
     /// Fills in the needed data cells that are missing.
-    fn rebuild(&self, stripe: u32, needed: Range<usize>, cells: &mut [Option<Cell>]) {
+    fn rebuild(&mut self, stripe: u32, needed: Range<usize>, cells: &mut [Option<Cell>]) {
         let missing: Vec<usize> = needed.filter(|j| cells[*j].is_none()).collect();
         let cell_len = self.geometry.cell_len(stripe);
+        let began = Instant::now();
         let mut rebuilt = BytesMut::zeroed(missing.len() * cell_len);
         {
             let present: Vec<(usize, &Cell)> = cells
@@ -287,6 +302,7 @@ impl<'a> ChunkRead<'a> {
                 .reconstruct_cells(&present, cell_len, &missing, &mut outputs)
                 .expect("k verified cells of one length rebuild any other");
         }
+        self.rebuilding.0 += began.elapsed();
         metrics::counter!("riquet_gateway_rebuilt_cells_total").increment(missing.len() as u64);
         let rebuilt = rebuilt.freeze();
         for (place, index) in missing.into_iter().enumerate() {

@@ -15,6 +15,7 @@ use http::Request;
 use http_body_util::{BodyExt as _, Limited};
 use riquet_cluster::Error;
 use riquet_cluster::layout::{Layout, Node, NodeState};
+use riquet_cluster::telemetry::metrics::note_epoch;
 use riquet_cluster::transport::{Transport, empty_body};
 use riquet_cluster::wire::HEALTH_PATH;
 
@@ -48,6 +49,7 @@ impl Health {
     pub fn watch(transport: Transport, layout: Arc<ArcSwap<Layout>>) -> Self {
         let health = Self::default();
         let down = Arc::downgrade(&health.down);
+        metrics::gauge!("riquet_gateway_nodes_down").set(0.0);
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(PROBE_INTERVAL);
             tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -82,6 +84,7 @@ impl Health {
                         }
                     }
                 }
+                health.tell(&layout);
             }
         });
         health
@@ -100,6 +103,21 @@ impl Health {
     pub fn failed(&self, address: &str, error: &Error) {
         if matches!(error, Error::Unreachable { .. }) {
             self.set(address, false);
+        }
+    }
+
+    /// Tells the metrics how many nodes of each site answer, and by which layout.
+    fn tell(&self, layout: &Layout) {
+        note_epoch(layout.epoch);
+        for site in &layout.sites {
+            let nodes = || layout.nodes.iter().filter(|node| node.site == site.id);
+            let up = nodes().filter(|node| self.is_up(&node.address)).count();
+            for (state, count) in [("up", up), ("down", nodes().count() - up)] {
+                metrics::gauge!(
+                    "riquet_gateway_nodes", "site" => site.name.clone(), "state" => state
+                )
+                .set(count as f64);
+            }
         }
     }
 

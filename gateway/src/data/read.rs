@@ -12,6 +12,7 @@ use riquet_cluster::node_client::Target;
 use riquet_metadata::record::Content;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tracing::Instrument as _;
 
 use super::chunk_read::ChunkRead;
 use super::error::DataError;
@@ -66,7 +67,7 @@ impl DataPath {
         };
         let (sender, stripes) = mpsc::channel(READ_AHEAD);
         let inner = self.inner.clone();
-        let task = tokio::spawn(async move {
+        let reading = async move {
             for piece in pieces {
                 let read = inner.read_piece(&piece, key.as_ref(), request, &sender);
                 if let Err(error) = read.await {
@@ -75,7 +76,8 @@ impl DataPath {
                     return;
                 }
             }
-        });
+        };
+        let task = tokio::spawn(reading.in_current_span());
         let stripes = Some(Stripes {
             stripes,
             task: task.abort_handle(),

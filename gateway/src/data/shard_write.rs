@@ -13,6 +13,7 @@ use riquet_metadata::record::Debt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use super::durability::{Progress, Verdict, judge};
 use super::error::DataError;
@@ -80,7 +81,8 @@ impl ShardWrites {
                 ..descriptor.clone()
             };
             let (nodes, to) = (nodes.clone(), target.clone());
-            puts.spawn(async move { (index, nodes.put(&to, &descriptor, payload).await) });
+            let put = async move { (index, nodes.put(&to, &descriptor, payload).await) };
+            puts.spawn(put.in_current_span());
             ShardWrite {
                 id,
                 target,

@@ -1,5 +1,7 @@
 //! Cuts a stream of byte slices into stripes of cells without copying, and encodes them.
 
+use std::time::{Duration, Instant};
+
 use bytes::{Bytes, BytesMut};
 use riquet_cluster::cell_hash::{HASH_LEN, hash_fragments};
 use riquet_cluster::id::{ChunkId, ShardId};
@@ -101,14 +103,33 @@ pub(super) struct EncodedStripe {
     pub(super) hashes: Vec<Bytes>,
 }
 
-/// Adds parity and hashes to the data cells of stripe number `stripe` of `chunk`.
+/// What the stripes of a chunk took of the processor. Recorded once for each chunk: a stripe is too short
+/// to be worth it.
+#[derive(Debug, Default)]
+pub(super) struct ChunkWork {
+    encode: Duration,
+    hash: Duration,
+}
+
+impl ChunkWork {
+    /// The chunk is done.
+    pub(super) fn record(self) {
+        metrics::histogram!("riquet_gateway_encode_seconds").record(self.encode);
+        metrics::histogram!("riquet_gateway_hash_seconds").record(self.hash);
+    }
+}
+
+/// Adds parity and hashes to the data cells of stripe number `stripe` of `chunk`, and what that took to
+/// `work`.
 pub(super) fn encode(
     codec: &Codec,
     chunk: ChunkId,
     stripe: u32,
     mut cells: Vec<Cell>,
     cell_len: usize,
+    work: &mut ChunkWork,
 ) -> EncodedStripe {
+    let began = Instant::now();
     // One allocation holds all parity cells; the shard streams send slices of it.
     let mut parity = BytesMut::zeroed(codec.parity() * cell_len);
     let mut outputs: Vec<&mut [u8]> = parity.chunks_exact_mut(cell_len).collect();
@@ -120,6 +141,7 @@ pub(super) fn encode(
         (0..codec.parity()).map(|i| Cell::from(parity.slice(i * cell_len..(i + 1) * cell_len))),
     );
 
+    let encoded = Instant::now();
     let mut hashes = BytesMut::with_capacity(cells.len() * HASH_LEN);
     for (index, cell) in cells.iter().enumerate() {
         let shard = ShardId {
@@ -137,6 +159,8 @@ pub(super) fn encode(
     let hashes = (0..cells.len())
         .map(|i| hashes.slice(i * HASH_LEN..(i + 1) * HASH_LEN))
         .collect();
+    work.encode += encoded - began;
+    work.hash += encoded.elapsed();
     EncodedStripe { cells, hashes }
 }
 
@@ -225,7 +249,7 @@ mod tests {
             .iter()
             .map(|d| Cell::from(Bytes::from(d.clone())))
             .collect();
-        let encoded = encode(&codec, chunk, 8, cells, 128);
+        let encoded = encode(&codec, chunk, 8, cells, 128, &mut ChunkWork::default());
         assert_eq!(encoded.cells.len(), 6);
         let flat: Vec<Vec<u8>> = encoded.cells.iter().map(flat).collect();
         let shards: Vec<&[u8]> = flat.iter().map(Vec::as_slice).collect();

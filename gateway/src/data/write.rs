@@ -14,7 +14,7 @@ use riquet_metadata::record::{BlobRef, Debt, EpochRun, StorageClass};
 use super::durability::Verdict;
 use super::error::{DataError, WriteError};
 use super::shard_write::ShardWrites;
-use super::stripe::{Cutter, encode};
+use super::stripe::{ChunkWork, Cutter, encode};
 use super::{DataPath, Inner};
 use riquet_cluster::clock::now_ms;
 
@@ -148,6 +148,7 @@ impl Inner {
         };
         let targets = Target::of_chunk(layout, profile, chunk, write.request);
         let mut shards = ShardWrites::open(&self.nodes, &self.health, targets, &descriptor);
+        let mut work = ChunkWork::default();
         for stripe in 0..geometry.stripes() {
             // Judged before each stripe, so that a hopeless upload is refused early.
             if shards.verdict(profile) == Verdict::Lost {
@@ -156,10 +157,10 @@ impl Inner {
             let (cell_len, range) = (geometry.cell_len(stripe), geometry.stripe_range(stripe));
             let len = (range.end - range.start) as usize;
             let cells = cutter.stripe(profile.k(), cell_len, len).await?;
-            shards
-                .send(encode(&codec, chunk, stripe, cells, cell_len))
-                .await;
+            let encoded = encode(&codec, chunk, stripe, cells, cell_len, &mut work);
+            shards.send(encoded).await;
         }
+        work.record();
         Ok(shards)
     }
 }

@@ -74,25 +74,27 @@ impl Deliverer {
             tasks.spawn(async move { teller.run().await });
         }
         if !tasks.is_empty() {
-            tasks.spawn(report(metadata.clone()));
+            tasks.spawn(report(metadata.clone(), targets.clone()));
         }
         Self { _tasks: tasks }
     }
 }
 
 /// Shows operators how much waits for each target, and how much was never queued.
-async fn report(metadata: Client) {
+async fn report(metadata: Client, targets: Targets) {
     let mut tick = tokio::time::interval(REPORT_INTERVAL);
     loop {
         tick.tick().await;
-        if let Err(error) = count(&metadata).await {
+        if let Err(error) = count(&metadata, &targets).await {
             tracing::debug!(%error, "waiting events can't be counted now");
         }
     }
 }
 
-async fn count(metadata: &Client) -> Result<(), MetadataError> {
-    let mut by_target: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+async fn count(metadata: &Client, targets: &Targets) -> Result<(), MetadataError> {
+    // Those without a queue too: it goes when all is told.
+    let none = targets.names().map(|name| (name.to_owned(), (0, 0)));
+    let mut by_target: BTreeMap<String, (u64, u64)> = none.collect();
     for group in metadata.event_groups().await? {
         for listed in metadata.event_queues(group).await? {
             let (waiting, lost) = by_target.entry(listed.target).or_default();
@@ -134,7 +136,7 @@ impl Teller {
                 }
                 Err(error) => {
                     tracing::warn!(target = self.name, %error, "events wait to be told");
-                    metrics::counter!("riquet_gateway_event_failures", "target" => self.name.clone())
+                    metrics::counter!("riquet_gateway_event_failures_total", "target" => self.name.clone())
                         .increment(1);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -166,7 +168,7 @@ impl Teller {
                 break Ok(());
             }
             let (told, outcome) = tell_page(target, events).await;
-            metrics::counter!("riquet_gateway_events_told", "target" => self.name.clone())
+            metrics::counter!("riquet_gateway_events_told_total", "target" => self.name.clone())
                 .increment(told.len() as u64);
             self.metadata.drop_events(group, &self.name, told).await?;
             if let Err(error) = outcome {

@@ -20,12 +20,12 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use riquet_cluster::id::{ClusterId, DiskId, Epoch, ShardId};
 use riquet_cluster::keyring::KeyRing;
 use riquet_cluster::layout::{Disk, DiskState, Layout, Migration, Node, NodeState, Site};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
+use riquet_cluster::telemetry::metrics::Exporter;
 use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::shard::{ERROR, ErrorCode};
 use riquet_gateway::Listeners;
@@ -198,7 +198,7 @@ impl Store {
         let listeners = Listeners::bind(&settings).await.expect("free ports");
         let (address, admin) = listeners.addresses().expect("bound");
         let (stop, asked) = tokio::sync::oneshot::channel::<()>();
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let metrics = Exporter::detached();
         let stopped = tokio::spawn(async move {
             let asked = async {
                 let _ = asked.await;

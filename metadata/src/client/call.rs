@@ -9,7 +9,9 @@ use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
-use riquet_cluster::transport::{BodyError, Transport, full_body};
+use riquet_cluster::telemetry::request;
+use riquet_cluster::transport::{BodyError, RequestBody, Transport, full_body};
+use riquet_cluster::wire::shard::REQUEST_ID;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -83,12 +85,19 @@ impl HttpCaller {
     }
 }
 
+/// A request, which names the client's request that it is made for.
+fn post(endpoint: &str, path: &str, body: Bytes) -> Result<Request<RequestBody>, NoAnswer> {
+    let mut builder = Request::post(format!("http://{endpoint}{path}"));
+    if let Some(id) = request::current() {
+        builder = builder.header(REQUEST_ID, id.to_string());
+    }
+    builder.body(full_body(body)).map_err(|_| NoAnswer)
+}
+
 impl Caller for HttpCaller {
     fn call<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> CallFuture<'a> {
         Box::pin(async move {
-            let request = Request::post(format!("http://{endpoint}{path}"))
-                .body(full_body(body))
-                .map_err(|_| NoAnswer)?;
+            let request = post(endpoint, path, body)?;
             let response = self.transport.send(request).await.map_err(|_| NoAnswer)?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, ANSWER_BYTES)
@@ -101,9 +110,7 @@ impl Caller for HttpCaller {
 
     fn open<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> OpenFuture<'a> {
         Box::pin(async move {
-            let request = Request::post(format!("http://{endpoint}{path}"))
-                .body(full_body(body))
-                .map_err(|_| NoAnswer)?;
+            let request = post(endpoint, path, body)?;
             let response = self.transport.send(request).await.map_err(|_| NoAnswer)?;
             let (head, body) = response.into_parts();
             Ok((head.status, body.map_err(BodyError::from).boxed_unsync()))
@@ -153,6 +160,14 @@ enum Failure {
     Refused(Error),
     /// No answer within the deadline, or none that tells.
     Unanswered,
+}
+
+/// Takes down how long a request and its retries took.
+fn note(kind: &'static str, began: Instant, answer: &Result<Bytes, Failure>) {
+    metrics::histogram!("riquet_metadata_client_seconds", "kind" => kind).record(began.elapsed());
+    if let Err(Failure::Unanswered) = answer {
+        metrics::counter!("riquet_metadata_client_unanswered_total", "kind" => kind).increment(1);
+    }
 }
 
 impl Calls {
@@ -241,10 +256,12 @@ impl Calls {
         if body.len() > MESSAGE_BYTES {
             return Err(Error::TooLarge);
         }
-        match self
+        let began = Instant::now();
+        let answer = self
             .retry(group, PROPOSE_PATH, body, Duration::from_millis(ATTEMPT_MS))
-            .await
-        {
+            .await;
+        note("propose", began, &answer);
+        match answer {
             Ok(bytes) => match Outcome::from_bytes(&bytes) {
                 // An earlier try may have been applied, or none: the group no longer knows.
                 Ok(Outcome::Expired) => Err(Error::Uncertain),
@@ -278,10 +295,14 @@ impl Calls {
         let waits = matches!(query, Query::System(SystemQuery::WaitLayout { .. }));
         let attempt_ms = ATTEMPT_MS + if waits { LAYOUT_POLL_MS } else { 0 };
         let body = Bytes::from(QueryRequest { group, query }.to_bytes());
-        match self
+        let began = Instant::now();
+        let answer = self
             .retry(group, QUERY_PATH, body, Duration::from_millis(attempt_ms))
-            .await
-        {
+            .await;
+        if !waits {
+            note("query", began, &answer);
+        }
+        match answer {
             Ok(bytes) => Answer::from_bytes(&bytes)
                 .map_err(|_| Error::Protocol("an answer that does not read")),
             Err(Failure::Refused(error)) => Err(error),

@@ -29,6 +29,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::disk::{Change, Disk, RocksDisk};
 use super::limits::READ_BYTES;
@@ -192,6 +193,7 @@ impl Syncer {
             all.push(next);
         }
         // Everything that these wait for was written before they were queued.
+        let began = Instant::now();
         let synced = match self.is_failed.load(Ordering::Acquire) {
             true => Err("an earlier sync failed".to_owned()),
             false => self.disk.sync().map_err(|error| error.to_string()),
@@ -200,6 +202,7 @@ impl Syncer {
             self.is_failed.store(true, Ordering::Release);
             tracing::error!(%error, "the metadata log can't be synced");
         }
+        metrics::histogram!("riquet_metadata_log_sync_seconds").record(began.elapsed());
         metrics::histogram!("riquet_metadata_log_sync_waiters").record(all.len() as f64);
         for waiting in all {
             let synced = synced.clone().map_err(io::Error::other);

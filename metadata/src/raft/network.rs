@@ -18,6 +18,7 @@ use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use riquet_cluster::transport::{RequestBody, Transport, full_body};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::PATH_PREFIX;
 use super::identity::Folders;
@@ -118,7 +119,14 @@ impl RaftNetworkV2<Group> for Link {
             true => option.hard_ttl(),
             false => Duration::from_millis(APPEND_MS),
         };
-        self.call("append", &request, within).await
+        if request.entries.is_empty() {
+            return self.call("append", &request, within).await;
+        }
+        let began = Instant::now();
+        let answer = self.call("append", &request, within).await;
+        metrics::histogram!("riquet_metadata_append_seconds", "voter" => self.voter.to_string())
+            .record(began.elapsed());
+        answer
     }
 
     async fn vote(

@@ -53,6 +53,36 @@ impl RaftService {
         Self { host }
     }
 
+    /// Takes down for the metrics how the groups are.
+    pub fn note_groups(&self) {
+        for status in self.host.status() {
+            let group = status.group.0.to_string();
+            let leads = status.leader == Some(self.host.id());
+            let gauges = [
+                ("riquet_metadata_group_leads", f64::from(u8::from(leads))),
+                (
+                    "riquet_metadata_group_has_leader",
+                    f64::from(u8::from(status.leader.is_some())),
+                ),
+                ("riquet_metadata_group_term", status.term as f64),
+                (
+                    "riquet_metadata_group_applied_entries",
+                    status.applied as f64,
+                ),
+            ];
+            for (name, figure) in gauges {
+                metrics::gauge!(name, "group" => group.clone()).set(figure);
+            }
+        }
+    }
+
+    /// The groups that no voter is known to lead.
+    pub fn leaderless(&self) -> Vec<GroupId> {
+        let groups = self.host.status();
+        let leaderless = groups.iter().filter(|status| status.leader.is_none());
+        leaderless.map(|status| status.group).collect()
+    }
+
     /// Answers a request whose path begins with [`PATH_PREFIX`].
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where

@@ -171,6 +171,7 @@ impl Slot {
     }
 
     pub(super) async fn propose(&self, proposal: &Proposal) -> Result<Outcome, ReplicaError> {
+        let began = Instant::now();
         let raft = self.raft();
         let proposal = EncodedProposal(proposal.to_bytes().into());
         let deadline = Instant::now() + Duration::from_millis(PROPOSE_MS);
@@ -205,6 +206,7 @@ impl Slot {
             }
             let _ = tokio::time::timeout_at(look, metrics.changed()).await;
         }
+        metrics::histogram!("riquet_metadata_propose_seconds").record(began.elapsed());
         written.data.0.ok_or(ReplicaError::Stopped)
     }
 
@@ -225,12 +227,15 @@ impl Slot {
 
     /// Returns once this voter has applied all that was committed anywhere before the call.
     pub(super) async fn barrier(&self) -> Result<(), ReplicaError> {
+        let began = Instant::now();
         let (proven, told) = oneshot::channel();
         self.reads
             .send(proven)
             .await
             .map_err(|_| ReplicaError::Stopped)?;
-        told.await.map_err(|_| ReplicaError::Stopped)?
+        let proven = told.await.map_err(|_| ReplicaError::Stopped)?;
+        metrics::histogram!("riquet_metadata_read_barrier_seconds").record(began.elapsed());
+        proven
     }
 
     pub(super) async fn query(&self, query: Query) -> Result<Answer, ReplicaError> {

@@ -50,7 +50,17 @@ pub(super) async fn backlog(
         }
     }
     sort(&mut backlog);
+    note(&backlog);
     Ok(backlog)
+}
+
+/// Tells the metrics what is owed now. Of a backlog that is cut, that is the most urgent part.
+fn note(backlog: &[Owed]) {
+    let most = backlog.last().map_or(0, |owed| owed.of_chunk);
+    let since_ms = backlog.iter().map(|owed| owed.since_ms).min().unwrap_or(0);
+    metrics::gauge!("riquet_node_owed_shards").set(backlog.len() as f64);
+    metrics::gauge!("riquet_node_owed_of_one_chunk_shards").set(most as f64);
+    metrics::gauge!("riquet_node_owed_since_timestamp_seconds").set(since_ms as f64 / 1000.0);
 }
 
 /// Adds a group's debts to a disk.

@@ -12,7 +12,12 @@ use super::answer::Refusal;
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
+    /// The node answers, and this is the state of its disks; for gateways.
     Health,
+    /// The process lives.
+    Alive,
+    /// It can serve.
+    Ready,
     Metrics,
     Upkeep,
     BeginJob {
@@ -49,6 +54,8 @@ impl Endpoint {
         let segments: Vec<&str> = path.splitn(6, '/').collect();
         match (method, &segments[..]) {
             (&Method::GET | &Method::HEAD, ["v1", "health"]) => Ok(Self::Health),
+            (&Method::GET | &Method::HEAD, ["health"]) => Ok(Self::Alive),
+            (&Method::GET | &Method::HEAD, ["ready"]) => Ok(Self::Ready),
             (&Method::GET, ["metrics"]) => Ok(Self::Metrics),
             (&Method::GET, ["v1", "upkeep"]) => Ok(Self::Upkeep),
             (&Method::POST, ["v1", "disks", disk, "jobs", job]) => Ok(Self::BeginJob {
@@ -107,6 +114,8 @@ impl Endpoint {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Health => "health",
+            Self::Alive => "alive",
+            Self::Ready => "ready",
             Self::Metrics => "metrics",
             Self::Upkeep => "upkeep",
             Self::BeginJob { .. } => "begin-job",

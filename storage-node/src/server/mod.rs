@@ -3,6 +3,7 @@
 mod answer;
 mod endpoint;
 mod layout;
+mod ready;
 mod relay;
 mod shards;
 mod slots;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -24,13 +25,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use metrics_exporter_prometheus::PrometheusHandle;
 use riquet_cluster::id::DiskId;
+use riquet_cluster::telemetry::metrics::Exporter;
+use riquet_cluster::telemetry::request;
 use riquet_cluster::transport::Transport;
 use riquet_metadata::MetadataService;
 use riquet_metadata::raft::{self, RaftService};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::config::Settings;
 use crate::error::Error;
@@ -91,7 +94,7 @@ pub struct Node {
     /// The metadata groups, with role `meta`.
     pub metadata: Option<Metadata>,
     /// Renders the process's metrics.
-    pub metrics: PrometheusHandle,
+    pub metrics: Exporter,
 }
 
 /// Serves until `stop` is ready, then lets the requests under way end.
@@ -137,9 +140,12 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
             .into_owned();
         let watched = graceful.watch(connection);
         tokio::spawn(async move {
+            let open = metrics::gauge!("riquet_node_connections");
+            open.increment(1.0);
             if let Err(error) = watched.await {
                 tracing::debug!(error = %error, "connection ended");
             }
+            open.decrement(1.0);
             drop(permit);
         });
     }
@@ -152,12 +158,35 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
     }
 }
 
+/// Answers a request; the lines that it writes name the client's request that it is made for, if it is
+/// made for one.
 async fn route(
     node: Arc<Node>,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
+    let answer = match request::of(request.headers()) {
+        None => answer(node, request).await,
+        Some(id) => {
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let answer = async {
+                let began = Instant::now();
+                let answer = answer(node, request).await;
+                let (status, duration_ms) = (answer.status().as_u16(), began.elapsed().as_millis());
+                let duration_ms = duration_ms as u64;
+                tracing::debug!(%method, path, status, duration_ms, "answered");
+                answer
+            };
+            request::within(id, answer)
+                .instrument(request::span(id))
+                .await
+        }
+    };
+    Ok(answer)
+}
+
+async fn answer(node: Arc<Node>, request: Request<Incoming>) -> Response<AnswerBody> {
     let path = request.uri().path();
-    let answer = match &node.metadata {
+    match &node.metadata {
         Some(metadata) if path.starts_with(riquet_metadata::wire::PATH_PREFIX) => {
             let answer = Box::pin(metadata.service.handle(request)).await;
             answer.map(|body| body.map_err(Error::Metadata).boxed_unsync())
@@ -167,16 +196,18 @@ async fn route(
             answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
         }
         _ => answer_node(&node, request).await,
-    };
-    Ok(answer)
+    }
 }
 
 /// Answers what is not the metadata's.
 async fn answer_node(node: &Arc<Node>, request: Request<Incoming>) -> Response<AnswerBody> {
     let endpoint = Endpoint::parse(request.method(), request.uri());
     let name = endpoint.as_ref().map_or("unknown", Endpoint::name);
+    let began = Instant::now();
     let answer = match endpoint {
         Ok(Endpoint::Health) => Ok(status::health(node)),
+        Ok(Endpoint::Alive) => Ok(ready::alive()),
+        Ok(Endpoint::Ready) => Ok(ready::ready(node)),
         Ok(Endpoint::Metrics) => Ok(status::metrics(node)),
         Ok(Endpoint::Upkeep) => Ok(upkeep::report(node)),
         Ok(Endpoint::BeginJob {
@@ -192,5 +223,6 @@ async fn answer_node(node: &Arc<Node>, request: Request<Incoming>) -> Response<A
     let status = answer.status().as_str().to_owned();
     metrics::counter!("riquet_node_requests_total", "endpoint" => name, "status" => status)
         .increment(1);
+    metrics::histogram!("riquet_node_request_seconds", "endpoint" => name).record(began.elapsed());
     answer
 }

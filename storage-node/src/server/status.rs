@@ -2,11 +2,14 @@
 
 use http::Response;
 use riquet_cluster::id::DiskId;
+use riquet_cluster::telemetry::metrics::{note_epoch, note_ready};
 use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
+use riquet_cluster::wire::upkeep::JobKind;
 
 use super::answer::{AnswerBody, document};
-use super::{DiskSlot, Node};
+use super::{DiskSlot, Node, ready};
 use crate::store;
+use crate::telemetry::DISK_STATES;
 
 /// A disk that takes no part.
 fn refused(id: DiskId, why: String) -> DiskHealth {
@@ -22,7 +25,7 @@ fn refused(id: DiskId, why: String) -> DiskHealth {
     }
 }
 
-fn disks(node: &Node) -> Vec<DiskHealth> {
+pub(super) fn disks(node: &Node) -> Vec<DiskHealth> {
     let disk = |(id, slot): (&DiskId, &DiskSlot)| match slot {
         DiskSlot::Refused(why) => refused(*id, why.clone()),
         DiskSlot::Open(store) => match store.stats() {
@@ -79,7 +82,41 @@ pub(super) fn metrics(node: &Node) -> Response<AnswerBody> {
         for (name, figure) in figures {
             metrics::gauge!(name, "disk" => disk.id.to_string()).set(figure);
         }
+        for state in DISK_STATES {
+            let figure = f64::from(u8::from(disk.state == state));
+            metrics::gauge!("riquet_disk_state", "disk" => disk.id.to_string(), "state" => state)
+                .set(figure);
+        }
     }
-    node.metrics.run_upkeep();
+    note_upkeep(node);
+    note_ready(ready::is_ready(node));
+    metrics::gauge!("riquet_node_strain").set(node.load.strain());
+    if let Some((_, epoch)) = node.layout.known() {
+        note_epoch(epoch);
+    }
+    if let Some(metadata) = &node.metadata {
+        metadata.raft.note_groups();
+    }
     document("text/plain; version=0.0.4", node.metrics.render())
+}
+
+/// Takes down how the background work on each disk stands.
+fn note_upkeep(node: &Node) {
+    for (disk, upkeep) in &node.upkeep {
+        if let Some(DiskSlot::Open(store)) = node.disks.get(disk) {
+            let began_ms = store.progress().scrub_began_ms;
+            metrics::gauge!(
+                "riquet_disk_scrub_began_timestamp_seconds", "disk" => disk.to_string()
+            )
+            .set(began_ms as f64 / 1000.0);
+        }
+        for job in JobKind::ALL {
+            let report = upkeep.job(job).report();
+            let labels = [("disk", disk.to_string()), ("job", job.word().to_owned())];
+            metrics::gauge!("riquet_disk_job_running", &labels)
+                .set(f64::from(u8::from(report.running)));
+            metrics::gauge!("riquet_disk_job_done_timestamp_seconds", &labels)
+                .set(report.done_ms.unwrap_or(0) as f64 / 1000.0);
+        }
+    }
 }

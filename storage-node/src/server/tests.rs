@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use riquet_cluster::id::{ClusterId, Epoch, RequestId};
 use riquet_cluster::layout::{
     Disk, DiskState, Layout, Migration, Node as LayoutNode, NodeState, Pg, Site,
@@ -11,6 +10,7 @@ use riquet_cluster::layout::{
 use riquet_cluster::node_client::{NodeClient, Target};
 use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
+use riquet_cluster::telemetry::metrics::Exporter;
 use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::shard::ShardDescriptor;
 use riquet_metadata::raft::{RaftHost, RaftService, Voter};
@@ -99,7 +99,7 @@ impl Running {
                 service: MetadataService::new(host.clone()),
                 raft: RaftService::new(host),
             }),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            metrics: Exporter::detached(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(serve(Arc::clone(&node), listener, async {
@@ -399,5 +399,12 @@ async fn health_and_metrics_show_the_disks() {
         "{health}"
     );
     assert!(fetch("/metrics").await.starts_with("HTTP/1.1 200"));
+    assert!(fetch("/health").await.starts_with("HTTP/1.1 200"));
+    // Nobody told this node of a layout.
+    let ready = fetch("/ready").await;
+    assert!(
+        ready.starts_with("HTTP/1.1 503") && ready.contains("layout"),
+        "{ready}"
+    );
     assert!(fetch("/v1/nothing").await.starts_with("HTTP/1.1 400"));
 }

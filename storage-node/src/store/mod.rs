@@ -25,6 +25,7 @@ mod identity;
 mod index;
 #[cfg(test)]
 mod loss_tests;
+mod measured;
 mod progress;
 mod reader;
 mod record;
@@ -67,6 +68,7 @@ pub use env::{BLOCK_BYTES, Env, EnvFile, OsEnv, Space};
 pub use faulty::{DiskFault, FaultyEnv};
 pub use index::{HeldBlob, PlacedShard};
 use index::{Index, Live};
+pub use measured::MeasuredEnv;
 pub use progress::Progress;
 pub use reader::ShardReader;
 use segment::Log;

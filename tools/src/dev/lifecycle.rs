@@ -97,10 +97,10 @@ fn spawn_one(folder: &Folder, member: &Member, program: &Path) -> Result<Child, 
         .map_err(Error::file("open", &log))?;
     let errors = output.try_clone().map_err(Error::file("open", &log))?;
     let mut command = Command::new(program);
-    // Settings of the environment would win over the file. The level of logs is for the person.
+    // Settings of the environment would win over the file. What is logged, and how, is for the person.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with("RIQUET_") && name != "RIQUET_LOG" {
+        if name.starts_with("RIQUET_") && !name.starts_with("RIQUET_LOG") {
             command.env_remove(&*name);
         }
     }
