@@ -11,6 +11,8 @@ export PATH := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 # Where cargo builds. Every cargo call uses the release profile: RocksDB is compiled once.
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET)
+# The programs that setup puts there.
+export PATH := $(PATH):$(TARGET)/tools/bin
 # Where the end-to-end tests find the programs and the Python clients.
 export RIQUET_BIN_DIR := $(TARGET)/release
 export RIQUET_VENV := $(TARGET)/venv
@@ -20,7 +22,7 @@ DIR ?= target/dev
 ARGS ?=
 
 .PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability kills simulation \
-	compatibility admin-api kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
+	check-ops compatibility admin-api kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 17
@@ -28,7 +30,7 @@ help: ## List the targets
 run: setup-build build ## Start a two-site cluster here; Ctrl-C stops it (DIR=..., ARGS="--port 9200")
 	@"$(RIQUET_BIN_DIR)/riquet" dev up --dir "$(DIR)" $(ARGS)
 
-test: setup fmt-check clippy unit kernels try-miri fuzz-shortly e2e ## Run every test
+test: setup fmt-check clippy unit check-ops kernels try-miri fuzz-shortly e2e ## Run every test
 
 bench: setup-build build bench-erasure ## Run the benchmarks: erasure code, shard store, whole cluster
 	cargo bench --profile release -p riquet-benches
@@ -64,6 +66,11 @@ clippy: ## Look for mistakes
 unit: export RIQUET_BOTOCORE_DIR = $(wildcard $(RIQUET_VENV)/lib/python3*/site-packages/botocore)
 unit: ## Run unit and property tests
 	cargo test --release --workspace --exclude riquet-tests
+
+check-ops: ## Check the alerts, their tests, and the example of a configuration
+	promtool check rules ops/prometheus/riquet.rules.yml
+	promtool check config ops/prometheus/prometheus.example.yml
+	promtool test rules ops/prometheus/riquet.test.yml
 
 compatibility: ## Write docs/COMPATIBILITY.md anew, from docs/s3-compatibility.toml
 	RIQUET_WRITE_COMPATIBILITY=1 cargo test --release -p riquet-s3 --test botocore -- the_page

@@ -190,6 +190,22 @@ install_python_packages() {
     printf '%s' "$wanted" >"$mark"
 }
 
+# Checks alerts and metrics. Taken out of its package, which would start a Prometheus here.
+install_promtool() {
+    command -v promtool >/dev/null && return
+    [ -x "$tools/bin/promtool" ] && return
+    command -v apt-get >/dev/null || stop "promtool, which comes with Prometheus, is missing." \
+        "# install Prometheus with your system's packages, or put promtool into $tools/bin"
+    say "taking promtool out of Debian's package of Prometheus, into $tools"
+    local folder
+    folder="$(mktemp -d)"
+    (cd "$folder" && apt-get -o APT::Sandbox::User=root --quiet --quiet download prometheus >&2) ||
+        stop "the package prometheus could not be had." "sudo apt-get update"
+    dpkg-deb --extract "$folder"/prometheus_*.deb "$folder/package"
+    install -D "$folder/package/usr/bin/promtool" "$tools/bin/promtool"
+    rm -rf "$folder"
+}
+
 # By the Node.js of the virtual environment, which tests use as well.
 install_node_packages() {
     local folder="$target/node" wanted="${node_packages[*]}"
@@ -207,6 +223,7 @@ install_clients() {
     install_python_packages "$venv-data" "${data_packages[@]}"
     install_python_packages "$venv-old-boto3" "${old_packages[@]}"
     install_node_packages
+    install_promtool
 }
 
 case "$what" in

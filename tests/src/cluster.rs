@@ -77,6 +77,8 @@ pub struct Cluster {
     port: u16,
     /// What `riquet dev up` is told besides.
     options: Vec<String>,
+    /// Variables of the processes.
+    variables: BTreeMap<String, String>,
     /// Where the processes are to die: the variable `FAILPOINTS` of those that start from now on.
     failpoints: Mutex<Option<String>>,
     watchdog: Option<Child>,
@@ -94,6 +96,10 @@ impl Cluster {
 
     /// Starts a cluster of another kind: `options` are those of `riquet dev up`.
     pub(crate) fn start_as(options: &[&str]) -> Result<Self, Failed> {
+        Self::start_with(options, &[])
+    }
+
+    fn start_with(options: &[&str], variables: &[(&str, &str)]) -> Result<Self, Failed> {
         let riquet = paths::binary("riquet");
         if !riquet.is_file() {
             let hint = "build it with `make build`, or set RIQUET_BIN_DIR";
@@ -102,7 +108,7 @@ impl Cluster {
         // One at a time: ports are chosen when they are free, and taken a little later.
         let _turn = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = TempDir::with_prefix("riquet-e2e-")?;
-        match Self::start_in(folder.path(), options) {
+        match Self::start_in(folder.path(), options, variables) {
             Ok(mut cluster) => {
                 cluster.folder = Some(folder);
                 Ok(cluster)
@@ -114,7 +120,11 @@ impl Cluster {
         }
     }
 
-    fn start_in(folder: &Path, options: &[&str]) -> Result<Self, Failed> {
+    fn start_in(
+        folder: &Path,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self, Failed> {
         let dir = folder.join("cluster");
         // Built before `up`, so that a cluster which starts only in part is stopped as well.
         let mut cluster = Self {
@@ -123,6 +133,10 @@ impl Cluster {
             options: options.iter().map(ToString::to_string).collect(),
             watchdog: Some(watch(&dir)?),
             env: BTreeMap::new(),
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             failed: Mutex::new(false),
             failpoints: Mutex::default(),
             dir,
@@ -148,9 +162,23 @@ impl Cluster {
         options: &[&str],
         test: impl FnOnce(&Self) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
-        let cluster = Self::start_as(options)?;
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&cluster)));
-        cluster.keep_on_failure(outcome)
+        Self::start_as(options)?.try_out(test)
+    }
+
+    /// The same with a cluster whose processes have these variables.
+    ///
+    /// # Errors
+    /// The test's failure, with the place of the cluster's logs.
+    pub fn with_environment(
+        variables: &[(&str, &str)],
+        test: impl FnOnce(&Self) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        Self::start_with(&[], variables)?.try_out(test)
+    }
+
+    fn try_out(self, test: impl FnOnce(&Self) -> Result<(), Failed>) -> Result<(), Failed> {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&self)));
+        self.keep_on_failure(outcome)
     }
 
     /// Notes whether a trial that used this cluster failed, and adds the place of its logs.
@@ -519,6 +547,9 @@ impl Cluster {
             .args(arguments)
             .arg("--dir")
             .arg(&self.dir);
+        for (name, value) in &self.variables {
+            command = command.env(name, value);
+        }
         let failpoints = self.failpoints.lock();
         let failpoints = failpoints.unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(points) = failpoints {

@@ -76,10 +76,11 @@ pub fn node_tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
 }
 
-/// The program `name` on `PATH`, the virtual environment's first.
+/// The program `name` in the virtual environment, among the tools that `make setup` keeps, or on `PATH`.
 pub fn which(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::iter::once(venv().join("bin"))
+    [venv().join("bin"), target().join("tools/bin")]
+        .into_iter()
         .chain(std::env::split_paths(&path))
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())

@@ -39,8 +39,8 @@ fn reasons(node: &Node) -> Vec<String> {
     }
     if node.settings.has(Role::Data) {
         let disks = disks(node);
-        let serves = |state| matches!(state, "online" | "full");
-        if !disks.iter().any(|disk| serves(disk.state)) {
+        let serves = |state: &str| matches!(state, "online" | "full");
+        if !disks.iter().any(|disk| serves(disk.state.as_str())) {
             reasons.push(format!("none of {} disks serves", disks.len()));
         }
     }

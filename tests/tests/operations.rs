@@ -1,0 +1,341 @@
+//! What operators see of a cluster: its metrics, whether its processes are ready, and where a request is
+//! found in their logs.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Failed, Trial};
+use riquet_tests::client::{Run, outcome, run, wait_until};
+use riquet_tests::cluster::{Cluster, Site};
+use riquet_tests::data::MIB;
+use riquet_tests::s3::Request;
+use riquet_tests::skip::{self, Need};
+use riquet_tests::suite;
+
+/// Seconds for one page, or for one look at it.
+const TIMEOUT_S: u64 = 30;
+
+fn main() -> ExitCode {
+    suite::run(|shared| {
+        let curl = Need::Program("curl");
+        vec![
+            shared.trial(
+                "metrics::all_are_there_and_documented",
+                &[curl],
+                all_are_there_and_documented,
+            ),
+            shared.trial(
+                "metrics::promtool_has_nothing_to_say",
+                &[curl, Need::Program("promtool")],
+                promtool_has_nothing_to_say,
+            ),
+            shared.trial(
+                "ready::every_process_says_so",
+                &[curl],
+                every_process_says_so,
+            ),
+            request_in_logs(),
+            skip::trial(
+                "dashboard::every_expression_is_one",
+                &[Need::Program("promtool")],
+                every_expression_is_one,
+            ),
+            Trial::test(
+                "alerts::each_is_tested_and_explained",
+                each_is_tested_and_explained,
+            ),
+        ]
+    })
+}
+
+/// A file of the repository.
+fn file(path: &str) -> Result<String, Failed> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    Ok(std::fs::read_to_string(root.join(path))?)
+}
+
+/// Where each process answers its operators.
+fn operators_addresses(cluster: &Cluster) -> Result<BTreeMap<String, String>, Failed> {
+    let mut addresses = BTreeMap::new();
+    for name in cluster.pids()?.into_keys() {
+        let config = cluster.dir().join("config").join(format!("{name}.toml"));
+        let config: toml::Table = std::fs::read_to_string(config)?.parse()?;
+        let address = match config.get("admin_listen").and_then(toml::Value::as_str) {
+            Some(admin) => admin.to_owned(),
+            None => cluster.address(&name)?,
+        };
+        addresses.insert(name, address);
+    }
+    Ok(addresses)
+}
+
+fn page(address: &str, path: &str) -> Result<String, Failed> {
+    let url = format!("http://{address}{path}");
+    let page = run(&Run::new("curl").args(["-sSf", &url]), TIMEOUT_S)?;
+    Ok(String::from_utf8(page)?)
+}
+
+/// The metrics of all processes, by process.
+fn scrape(cluster: &Cluster) -> Result<BTreeMap<String, String>, Failed> {
+    let addresses = operators_addresses(cluster)?.into_iter();
+    let pages = addresses.map(|(name, address)| Ok((name, page(&address, "/metrics")?)));
+    pages.collect()
+}
+
+/// Something of each kind that clients do.
+fn traffic(cluster: &Cluster) -> Result<(), Failed> {
+    for site in Site::ALL {
+        let (s3, bucket) = (cluster.s3(site), format!("/seen-at-{}", site.name()));
+        s3.ask("PUT", &bucket)?;
+        for (key, size) in [("small", 100), ("large", MIB as usize)] {
+            let path = format!("{bucket}/{key}");
+            s3.put(&path, &vec![7; size])?;
+            s3.ask("GET", &path)?.expect(200)?;
+            s3.ask("HEAD", &path)?.expect(200)?;
+        }
+        s3.ask("GET", &format!("{bucket}/none"))?.expect(404)?;
+        s3.ask("DELETE", &format!("{bucket}/small"))?.expect(204)?;
+    }
+    Ok(())
+}
+
+/// Names of metrics in a text, as in an expression or a page of metrics.
+fn names(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    text.split(|c| !is_name(c))
+        .filter(|word| word.starts_with("riquet_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The name of a histogram's series, cut to the histogram's.
+fn family(name: &str) -> &str {
+    ["_bucket", "_sum", "_count"]
+        .into_iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name)
+}
+
+/// The names in the tables of the documentation.
+fn documented() -> Result<BTreeSet<String>, Failed> {
+    let rows = file("docs/METRICS.md")?;
+    let rows = rows.lines().filter_map(|line| line.strip_prefix("| `"));
+    Ok(rows
+        .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
+        .filter(|name| name.starts_with("riquet_") || name.starts_with("process_"))
+        .collect())
+}
+
+/// The expressions of the dashboard.
+fn dashboard() -> Result<Vec<String>, Failed> {
+    let dashboard: serde_json::Value = serde_json::from_str(&file("ops/grafana/riquet.json")?)?;
+    let panels = dashboard["panels"].as_array().ok_or("no panels")?;
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
+    let expressions = targets.flatten().map(|target| {
+        let expression = target["expr"].as_str().ok_or("no expression")?;
+        Ok(expression.to_owned())
+    });
+    expressions.collect()
+}
+
+/// The names in the expressions of the alerts and of the dashboard.
+fn asked_for() -> Result<BTreeSet<String>, Failed> {
+    let mut asked = BTreeSet::new();
+    for line in file("ops/prometheus/riquet.rules.yml")?.lines() {
+        if !line.trim_start().starts_with('#') {
+            asked.extend(names(line));
+        }
+    }
+    for expression in dashboard()? {
+        asked.extend(names(&expression));
+    }
+    let asked = asked.iter().map(|name| family(name).to_owned());
+    Ok(asked.collect())
+}
+
+fn all_are_there_and_documented(cluster: &Cluster) -> Result<(), Failed> {
+    traffic(cluster)?;
+    let (documented, asked_for) = (documented()?, asked_for()?);
+    let unknown: Vec<_> = asked_for.difference(&documented).collect();
+    if !unknown.is_empty() {
+        return Err(format!("asked for, but there is no such metric: {unknown:?}").into());
+    }
+    // Some are told only after a first look in the background.
+    let missing = RefCell::new(Vec::new());
+    let waited = wait_until("every metric that is asked for is there", || {
+        let pages = scrape(cluster)?;
+        let there: BTreeSet<String> = pages.values().flat_map(|page| series(page)).collect();
+        *missing.borrow_mut() = asked_for.difference(&there).cloned().collect::<Vec<_>>();
+        Ok(missing.borrow().is_empty())
+    });
+    if waited.is_err() {
+        return Err(format!("on no process: {:?}", missing.into_inner()).into());
+    }
+    for (name, page) in scrape(cluster)? {
+        let undocumented: Vec<String> = series(&page)
+            .filter(|series| !documented.contains(series))
+            .collect();
+        if !undocumented.is_empty() {
+            return Err(format!("{name}: not in docs/METRICS.md: {undocumented:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The metrics of a page, by the lines that tell their kind.
+fn series(page: &str) -> impl Iterator<Item = String> + '_ {
+    let kinds = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    kinds.filter_map(|kind| Some(kind.split_once(' ')?.0.to_owned()))
+}
+
+fn promtool_has_nothing_to_say(cluster: &Cluster) -> Result<(), Failed> {
+    traffic(cluster)?;
+    let folder = tempfile::tempdir()?;
+    for (name, page) in scrape(cluster)? {
+        let file: PathBuf = folder.path().join(&name);
+        std::fs::write(&file, page)?;
+        let check = Run::new("sh")
+            .args(["-c", r#""$1" check metrics < "$2""#, "sh"])
+            .arg(riquet_tests::paths::which("promtool").ok_or("no promtool")?)
+            .arg(&file);
+        let checked = outcome(&check, TIMEOUT_S)?;
+        if checked.code != Some(0) || !checked.stderr.is_empty() {
+            let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &checked.stderr;
+            return Err(format!("{name}: {said}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Has promtool read the dashboard's expressions as if they were rules.
+fn every_expression_is_one() -> Result<(), Failed> {
+    let mut rules = "groups:\n- name: dashboard\n  rules:\n".to_owned();
+    for (number, expression) in dashboard()?.into_iter().enumerate() {
+        let expression = expression
+            .replace("$__rate_interval", "5m")
+            .replace("$site", ".*");
+        // A text in JSON is one in YAML.
+        let expression = serde_json::Value::from(expression);
+        rules += &format!("  - record: dashboard:{number}\n    expr: {expression}\n");
+    }
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("dashboard.yml");
+    std::fs::write(&file, rules)?;
+    let check = Run::new("promtool").args(["check", "rules"]).arg(&file);
+    run(&check, TIMEOUT_S)?;
+    Ok(())
+}
+
+fn every_process_says_so(cluster: &Cluster) -> Result<(), Failed> {
+    for (name, address) in operators_addresses(cluster)? {
+        let alive = page(&address, "/health")?;
+        if alive != "alive\n" {
+            return Err(format!("{name}: {alive}").into());
+        }
+        wait_until(&format!("{name} is ready"), || {
+            Ok(page(&address, "/ready").is_ok_and(|page| page == "ready\n"))
+        })?;
+    }
+    Ok(())
+}
+
+/// A request's id is in its answer, and in the lines of the gateway and of the nodes.
+fn request_in_logs() -> Trial {
+    skip::trial("logs::a_request_is_found_everywhere", &[], || {
+        let debug = [
+            ("RIQUET_LOG", "debug,openraft=warn,hyper_util=info"),
+            ("RIQUET_LOG_FORMAT", "json"),
+        ];
+        Cluster::with_environment(&debug, |cluster| {
+            let s3 = cluster.s3(Site::Toulouse);
+            s3.put("/traced", &[])?;
+            // Of shards, and of metadata.
+            let put = Request::new("PUT", "/traced/object");
+            let answer = s3.send(put, &vec![1; MIB as usize])?.expect(200)?;
+            let id = answer.header("x-amz-request-id").ok_or("no request id")?;
+            wait_until("the request is in the gateway's log", || {
+                Ok(lines_of(cluster, id, &["gateway-toulouse"])?.contains("request"))
+            })?;
+            let nodes: Vec<String> = (1..=6).map(|number| format!("toulouse-{number}")).collect();
+            let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+            wait_until("the request is in the nodes' logs", || {
+                Ok(lines_of(cluster, id, &nodes)?.contains("answered"))
+            })?;
+            let everybody = cluster.pids()?.into_keys().collect::<Vec<_>>();
+            let everybody: Vec<&str> = everybody.iter().map(String::as_str).collect();
+            let paths = paths_of(cluster, id, &everybody)?;
+            for part in ["/shards/", "/meta/"] {
+                if !paths.iter().any(|path| path.contains(part)) {
+                    return Err(format!("nothing of {part} among {paths:?}").into());
+                }
+            }
+            Ok(())
+        })
+    })
+}
+
+/// The lines that processes wrote for a request. Every line must be an object.
+fn log_lines(
+    cluster: &Cluster,
+    id: &str,
+    processes: &[&str],
+) -> Result<Vec<serde_json::Value>, Failed> {
+    let mut lines = Vec::new();
+    for process in processes {
+        let log = cluster.dir().join("logs").join(format!("{process}.log"));
+        let text = std::fs::read_to_string(log)?;
+        // The last line may be being written.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        for line in whole.lines() {
+            let line: serde_json::Value = serde_json::from_str(line)
+                .map_err(|error| format!("{process} wrote {line:?}: {error}"))?;
+            if line["span"]["request_id"] == id {
+                lines.push(line);
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// What the lines say.
+fn lines_of(cluster: &Cluster, id: &str, processes: &[&str]) -> Result<BTreeSet<String>, Failed> {
+    let lines = log_lines(cluster, id, processes)?;
+    let messages = lines.iter().filter_map(|line| line["message"].as_str());
+    Ok(messages.map(str::to_owned).collect())
+}
+
+/// What nodes were asked for.
+fn paths_of(cluster: &Cluster, id: &str, processes: &[&str]) -> Result<BTreeSet<String>, Failed> {
+    let lines = log_lines(cluster, id, processes)?;
+    let paths = lines.iter().filter_map(|line| line["path"].as_str());
+    Ok(paths.map(str::to_owned).collect())
+}
+
+fn each_is_tested_and_explained() -> Result<(), Failed> {
+    let (rules, tests, page) = (
+        file("ops/prometheus/riquet.rules.yml")?,
+        file("ops/prometheus/riquet.test.yml")?,
+        file("docs/METRICS.md")?,
+    );
+    let alerts = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let mut count = 0;
+    for alert in alerts {
+        count += 1;
+        if !tests.contains(&format!("alertname: {alert}\n        exp_alerts:")) {
+            return Err(format!("no test shows {alert} fire").into());
+        }
+        if !page.contains(&format!("| {alert} |")) {
+            return Err(format!("docs/METRICS.md does not say what to do for {alert}").into());
+        }
+    }
+    if count == 0 {
+        return Err("no alerts were found".into());
+    }
+    Ok(())
+}
