@@ -95,6 +95,16 @@ pub const METRICS: Table = Table {
             "riquet_node_repairs_failed_total",
             "Shards that could not be made when they were tried.",
         ),
+        // Migration.
+        Metric::counter(
+            "riquet_node_moved_shards_total",
+            "Shards of slots that came to a disk, copied to it.",
+        ),
+        Metric::counter("riquet_node_moved_bytes_total", "Bytes of these shards."),
+        Metric::counter(
+            "riquet_node_relayed_reads_total",
+            "Reads of shards that had not come yet, passed on to the disk that they come from.",
+        ),
         // Scrub and garbage.
         Metric::counter(
             "riquet_node_scrubbed_bytes_total",
