@@ -4,20 +4,26 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::disks::DiskArgs;
 use crate::admin::failover::FailoverArgs;
 use crate::admin::garbage::GarbageArgs;
 use crate::admin::identity::keys::KeyArgs;
 use crate::admin::identity::policies::PolicyArgs;
 use crate::admin::identity::tenants::TenantsArgs;
 use crate::admin::identity::users::UserArgs;
+use crate::admin::layout::LayoutArgs;
 use crate::admin::lifecycle::LifecycleArgs;
 use crate::admin::metadata::MetadataArgs;
+use crate::admin::nodes::NodeArgs;
+use crate::admin::overview::StatusArgs;
+use crate::admin::rebalance::RebalanceArgs;
 use crate::admin::repair::RepairArgs;
 use crate::admin::scrub::ScrubArgs;
 use crate::admin::tablets::TabletArgs;
 use crate::admin::voters::VoterArgs;
 use crate::bench::options::BenchArgs;
 use crate::dev::topology::ProfileShape;
+use crate::shell::{CompletionsArgs, ManArgs};
 use crate::simulate::SimulateArgs;
 
 /// Riquet: one object store over two sites.
@@ -32,6 +38,19 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a whole two-site cluster on this machine, and break it on purpose
     Dev(DevArgs),
+    /// Show how the cluster is, on one screen
+    ///
+    /// In words first: HEALTHY, DEGRADED (everything is served, and something is missing) or CRITICAL
+    /// (something is not served, or the next failure may lose data), and why.
+    Status(StatusArgs),
+    /// Show the layout, and what made it so
+    Layout(LayoutArgs),
+    /// Show, add, drain and remove storage nodes, and take them out for a while
+    Node(NodeArgs),
+    /// Show, add, drain, replace and remove disks
+    Disk(DiskArgs),
+    /// Plan, begin, watch and pace what gives every disk its share
+    Rebalance(RebalanceArgs),
     /// Show, back up, restore and rebuild a cluster's metadata
     Metadata(MetadataArgs),
     /// Show, make and remove tenants: establishments with users and buckets of their own
@@ -64,6 +83,10 @@ pub(crate) enum Command {
     ///
     /// Needs no cluster: it takes numbers, from flags or a file.
     Simulate(Box<SimulateArgs>),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Write man pages of all commands
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -225,6 +248,20 @@ mod tests {
     }
 
     #[test]
+    fn every_command_says_what_it_does() {
+        fn look(command: &clap::Command) {
+            for inner in command
+                .get_subcommands()
+                .filter(|it| it.get_name() != "help")
+            {
+                assert!(inner.get_about().is_some(), "{}", inner.get_name());
+                look(inner);
+            }
+        }
+        look(&Cli::command());
+    }
+
+    #[test]
     fn contract_lines_parse() {
         for line in [
             "riquet dev up --dir d --port 9000 --nodes-per-site 6 --profile 4/6 --detach",
@@ -267,6 +304,38 @@ mod tests {
             "riquet bench scan --objects 0 --folders 10 --bucket b --prefix p",
             "riquet metadata rebuild --from-shards --dry-run --name 7=seven --json",
             "riquet bench put --size 64MiB --concurrency 4 --duration 5s --json",
+            "riquet status",
+            "riquet status --watch --json",
+            "riquet status --watch 5 --cluster lab",
+            "riquet layout show --json --admin-url http://a:1,http://b:2",
+            "riquet layout history --limit 3",
+            "riquet node list --json",
+            "riquet node add n7 --site toulouse --address 127.0.0.1:7",
+            "riquet node add n7 --site t --address a:7 --disk 00000000000000000000000000000007=4",
+            "riquet node drain n1",
+            "riquet node drain n1 --apply --yes",
+            "riquet node undrain n1",
+            "riquet node remove n1 --yes",
+            "riquet node maintenance n1 --end",
+            "riquet node weight n1 400",
+            "riquet disk list",
+            "riquet disk add n1",
+            "riquet disk drain a1 --apply",
+            "riquet disk undrain a1",
+            "riquet disk remove a1 --yes",
+            "riquet disk replace a1 b2 --yes",
+            "riquet disk weight a1 400",
+            "riquet rebalance plan --out f.json --disks --json",
+            "riquet rebalance apply --plan f.json --yes --watch",
+            "riquet rebalance apply",
+            "riquet rebalance status --watch",
+            "riquet rebalance pause",
+            "riquet rebalance resume",
+            "riquet rebalance abort --yes",
+            "riquet rebalance pace --mib 64 --window 08:00-19:00=8 --window 22:00-05:00=0",
+            "riquet rebalance pace --no-windows",
+            "riquet completions bash",
+            "riquet man d",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
@@ -277,6 +346,15 @@ mod tests {
             "riquet dev up --profile 6",
             "riquet dev up --port 65535",
             "riquet bench put --size 0x",
+            "riquet status --watch 0",
+            "riquet node add n7 --site toulouse",
+            "riquet node drain n1 --yes",
+            "riquet node weight n1 0",
+            "riquet disk weight a1 -1",
+            "riquet rebalance pace",
+            "riquet rebalance pace --window 8-9=1",
+            "riquet rebalance pace --no-windows --window 08:00-19:00=8",
+            "riquet layout history --limit 0",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -128,6 +128,50 @@ pub(crate) enum Error {
     Exists { path: PathBuf },
     #[error("{variable} is not set; type: . DIR/env (DIR is the cluster's folder)")]
     NoEnvironment { variable: &'static str },
+    #[error("{message} ({code})")]
+    Refused { code: String, message: String },
+    #[error(
+        "no gateway can be reached ({tried}); check that one runs there, and that the URL is its admin_listen address"
+    )]
+    AdminUnreachable { tried: String },
+    #[error(
+        "{url} was asked, and its answer was lost ({why}); it may have been done: see riquet layout history"
+    )]
+    AnswerLost { url: String, why: String },
+    #[error(
+        "{url} does not speak the admin API ({why}); give the admin_listen address of a gateway"
+    )]
+    NotTheApi { url: String, why: String },
+    #[error(
+        "it is not said {what}: give {option}, set {variable}, or write {key} into a profile in {path}", path = path.display()
+    )]
+    NotConfigured {
+        what: &'static str,
+        option: &'static str,
+        variable: &'static str,
+        key: &'static str,
+        path: PathBuf,
+    },
+    #[error(
+        "there is no key to sign with: set RIQUET_ADMIN_ACCESS_KEY_ID and RIQUET_ADMIN_SECRET_ACCESS_KEY, or write access_key_id and secret_access_key into a profile in {path}", path = path.display()
+    )]
+    NoAdminKey { path: PathBuf },
+    #[error("there is no cluster {name} in {path}; there are: {known}", path = path.display())]
+    UnknownCluster {
+        name: String,
+        path: PathBuf,
+        known: String,
+    },
+    #[error("{path} is no profile file: {why}", path = path.display())]
+    BadProfile { path: PathBuf, why: String },
+    #[error("{path} holds secrets, and others may read it; type: chmod 600 {path}", path = path.display())]
+    ExposedProfile { path: PathBuf },
+    #[error("the secret_command of cluster {cluster} gives no secret: {why}")]
+    SecretCommand { cluster: String, why: String },
+    #[error("{path} is no plan: {why}; make one with: riquet rebalance plan --out FILE.json", path = path.display())]
+    BadPlan { path: PathBuf, why: String },
+    #[error("{prefix} begins the ids of {count} disks; give more of it")]
+    AmbiguousDisk { prefix: String, count: usize },
     #[error("{value:?} is not an endpoint; one looks like http://127.0.0.1:9000")]
     BadEndpoint { value: String },
     #[error("{operation}: {why}")]
@@ -145,6 +189,15 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether it may be over by itself: nobody answers, or those who do can't reach the metadata.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::AdminUnreachable { .. } => true,
+            Self::Refused { code, .. } => code == "metadata-unavailable",
+            _ => false,
+        }
+    }
+
     /// For `map_err`: what was being done to which file.
     pub(crate) fn file(
         action: &'static str,

@@ -12,6 +12,7 @@ mod files;
 mod output;
 mod process;
 mod s3;
+mod shell;
 mod simulate;
 
 use std::ffi::OsString;
@@ -46,6 +47,11 @@ fn execute(cli: Cli) -> Result<(), Error> {
     runtime.block_on(async {
         match cli.command {
             Command::Dev(args) => dev::run(args).await,
+            Command::Status(args) => admin::overview::run(args).await,
+            Command::Layout(args) => admin::layout::run(args).await,
+            Command::Node(args) => admin::nodes::run(args).await,
+            Command::Disk(args) => admin::disks::run(args).await,
+            Command::Rebalance(args) => admin::rebalance::run(args).await,
             Command::Metadata(args) => admin::metadata::run(args).await,
             Command::Tenant(args) => admin::identity::tenants::run(args).await,
             Command::User(args) => admin::identity::users::run(args).await,
@@ -60,6 +66,8 @@ fn execute(cli: Cli) -> Result<(), Error> {
             Command::Voter(args) => admin::voters::run(args).await,
             Command::Failover(args) => admin::failover::run(args).await,
             Command::Simulate(args) => simulate::run(*args),
+            Command::Completions(args) => shell::completions(&args),
+            Command::Man(args) => shell::man(&args),
         }
     })
 }

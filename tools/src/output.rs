@@ -1,7 +1,10 @@
 //! Tables for people and JSON for scripts.
 
+use std::time::Duration;
+
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
+use indicatif::{BinaryBytes, HumanDuration};
 use serde::Serialize;
 
 /// A table with these column titles; the columns from the `numbers`-th on are right-aligned.
@@ -25,6 +28,25 @@ pub(crate) fn print<T: Serialize>(rows: &T, as_json: bool, table: impl FnOnce(&T
 pub(crate) fn moment(ms: u64) -> String {
     let ms = i64::try_from(ms).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |it| it.to_string())
+}
+
+/// Bytes, as people read them: `1.36 TiB`.
+pub(crate) fn bytes(count: u64) -> String {
+    BinaryBytes(count).to_string()
+}
+
+/// A length of time, as people read it: `3 hours`.
+pub(crate) fn duration(seconds: f64) -> String {
+    let length = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    HumanDuration(length).to_string()
+}
+
+/// A part of a whole, in full per cent; all of nothing.
+pub(crate) fn percent(part: u64, whole: u64) -> u64 {
+    match whole {
+        0 => 100,
+        _ => u64::try_from(u128::from(part) * 100 / u128::from(whole)).unwrap_or(u64::MAX),
+    }
 }
 
 /// `value` as indented JSON.

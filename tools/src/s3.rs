@@ -1,4 +1,5 @@
-//! A small S3 client: one signed request at a time over one kept connection.
+//! A small S3 client: one signed request at a time over one kept connection. The admin API is asked
+//! through it as well, for a service of its own ([`Signer::for_service`]).
 //!
 //! It spends as little CPU as it can, so that a measurement on one machine is the server's. It
 //! retries nothing: whoever calls decides what a failure means.
@@ -110,6 +111,7 @@ pub(crate) enum Payload {
 pub(crate) struct Signer {
     identity: Identity,
     region: String,
+    service: &'static str,
     payload: Payload,
 }
 
@@ -119,8 +121,14 @@ impl Signer {
         Self {
             identity: credentials.into(),
             region: region.into(),
+            service: "s3",
             payload,
         }
+    }
+
+    /// The same for another service than S3.
+    pub(crate) fn for_service(self, service: &'static str) -> Self {
+        Self { service, ..self }
     }
 
     /// Adds the signature's headers to `request`, whose URI is `path_and_query`.
@@ -132,7 +140,7 @@ impl Signer {
         let params = SigningParams::builder()
             .identity(&self.identity)
             .region(&self.region)
-            .name("s3")
+            .name(self.service)
             .time(SystemTime::now())
             .settings(settings)
             .build()
@@ -238,10 +246,19 @@ impl Client {
         }
     }
 
+    /// Connects, unless the connection of the request before is still open.
+    pub(crate) async fn reach(&mut self) -> Result<(), Failure> {
+        self.connection = Some(match self.kept_connection().await {
+            Some(kept) => kept,
+            None => self.connect().await?,
+        });
+        Ok(())
+    }
+
     /// Sends a request and returns the head of the answer, which may be a refusal.
     ///
     /// The next request must wait until the answer's body was read or dropped.
-    async fn send(
+    pub(crate) async fn send(
         &mut self,
         method: Method,
         path_and_query: &str,
@@ -254,10 +271,8 @@ impl Client {
             .body(body)
             .expect("paths are made of safe characters");
         self.signer.sign(&mut request, &self.endpoint);
-        let mut connection = match self.kept_connection().await {
-            Some(kept) => kept,
-            None => self.connect().await?,
-        };
+        self.reach().await?;
+        let mut connection = self.connection.take().expect("reach() made it");
         let response = connection.send_request(request).await.map_err(broken)?;
         self.connection = Some(connection);
         Ok(response)

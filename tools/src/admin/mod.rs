@@ -1,18 +1,28 @@
-//! Commands for operators, which speak to the voters on a cluster's metadata and to its nodes.
+//! Commands for operators. Some ask a gateway's admin API ([`api`]), the others the voters on a cluster's
+//! metadata and its nodes; [`profile`] says where all of these are.
 
+mod api;
 mod backup;
 mod check;
+pub(crate) mod disks;
 pub(crate) mod failover;
 pub(crate) mod garbage;
 pub(crate) mod identity;
+pub(crate) mod layout;
 pub(crate) mod lifecycle;
 pub(crate) mod metadata;
+pub(crate) mod nodes;
+pub(crate) mod overview;
+mod profile;
+pub(crate) mod rebalance;
 mod rebuild;
 pub(crate) mod repair;
 mod risk;
 pub(crate) mod scrub;
 mod status;
 pub(crate) mod tablets;
+#[cfg(test)]
+mod testing;
 mod upkeep;
 pub(crate) mod voters;
 
@@ -22,6 +32,7 @@ use clap::Args;
 use riquet_cluster::transport::Transport;
 use riquet_metadata::{Client, GroupId};
 
+use self::profile::{Environment, ProfileArgs, Profiles};
 use crate::error::Error;
 
 /// Which cluster a command is about.
@@ -36,17 +47,36 @@ pub(crate) struct ClusterArgs {
         value_delimiter = ','
     )]
     pub(crate) metadata: Vec<String>,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+}
+
+/// What a command that destroys or moves something needs to go on.
+#[derive(Debug, Args)]
+struct Consent {
+    /// Do not ask whether to go on
+    #[arg(long)]
+    yes: bool,
 }
 
 impl ClusterArgs {
     /// A client of the cluster's metadata.
     pub(crate) fn client(&self) -> Result<Client, Error> {
-        if self.metadata.is_empty() {
-            return Err(Error::NoEnvironment {
-                variable: "RIQUET_METADATA",
-            });
+        let environment = Environment::of_process();
+        let voters = Profiles::load(&self.profile, &environment)?.metadata(&self.metadata)?;
+        Ok(Client::new(Transport::tcp(), voters))
+    }
+}
+
+impl Consent {
+    /// Says what is about to be done, and asks the person at the terminal to type `word`, unless they
+    /// agreed already.
+    fn ask(&self, what: &str, word: &str) -> Result<(), Error> {
+        if self.yes {
+            return Ok(());
         }
-        Ok(Client::new(Transport::tcp(), self.metadata.clone()))
+        eprintln!("{what}");
+        confirm(word)
     }
 }
 

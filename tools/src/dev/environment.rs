@@ -18,12 +18,11 @@ pub(crate) fn write(folder: &Folder, topology: &Topology, keys: &Keychain) -> Re
 fn render(folder: &Folder, topology: &Topology, keys: &Keychain) -> String {
     let endpoint = |site| topology.endpoint(site).unwrap_or_default();
     let [first, second] = DATA_SITES;
-    // The admin API will listen there; today it is the metadata node's internal address.
-    let admin = topology
-        .metadata(ARBITER)
-        .first()
-        .cloned()
-        .unwrap_or_default();
+    let admin = |site| {
+        let mut gateways = topology.members.iter().filter(|it| it.site == site);
+        let address = gateways.find_map(|member| member.admin_address.as_ref());
+        format!("http://{}", address.map_or("", String::as_str))
+    };
     let dir = folder.root().to_string_lossy().into_owned();
     let key_file = folder.key_file().to_string_lossy().into_owned();
     let lines = [
@@ -34,7 +33,13 @@ fn render(folder: &Folder, topology: &Topology, keys: &Keychain) -> String {
         ("AWS_ENDPOINT_URL", endpoint(first)),
         ("RIQUET_ENDPOINT_TOULOUSE", endpoint(first)),
         ("RIQUET_ENDPOINT_MONTPELLIER", endpoint(second)),
-        ("RIQUET_ADMIN_URL", format!("http://{admin}")),
+        ("RIQUET_ADMIN_URL", [admin(first), admin(second)].join(",")),
+        // The default tenant's own: they may do everything that operators do.
+        ("RIQUET_ADMIN_ACCESS_KEY_ID", keys.iam.access_key_id.clone()),
+        (
+            "RIQUET_ADMIN_SECRET_ACCESS_KEY",
+            keys.iam.secret_access_key.clone(),
+        ),
         ("RIQUET_METADATA", topology.metadata(ARBITER).join(",")),
         ("RIQUET_KEY_FILE", key_file),
         ("RIQUET_DIR", dir),
@@ -87,6 +92,7 @@ In another shell:
   aws s3 ls s3://essai --endpoint-url $RIQUET_ENDPOINT_MONTPELLIER
   rclone copy tools riquet:essai/tools
   rclone check tools riquet:essai/tools
+  {riquet} status
   {riquet} dev status
   {riquet} dev kill --site toulouse
   {riquet} dev start --site toulouse
@@ -110,7 +116,15 @@ mod tests {
         let mut keys = Keychain::load_or_create(&folder.credentials_file()).unwrap();
         keys.main.access_key_id = "AKIAEXAMPLE".into();
         keys.main.secret_access_key = "secret".into();
-        write(&folder, &small(), &keys).unwrap();
+        keys.iam.access_key_id = "AKIATENANT".into();
+        let topology = small();
+        let admin = |site: &str| {
+            let name = format!("gateway-{site}");
+            let gateway = topology.member(&name).unwrap();
+            gateway.admin_address.clone().unwrap()
+        };
+        let (first, second) = (admin("toulouse"), admin("montpellier"));
+        write(&folder, &topology, &keys).unwrap();
         let output = Command::new("sh")
             .args(["-c", ". \"$0\"; env"])
             .arg(folder.environment_file())
@@ -125,6 +139,8 @@ mod tests {
             "RIQUET_TENANT_USER_ID=testx$tenant".into(),
             "AWS_ENDPOINT_URL=http://127.0.0.1:9000".into(),
             "RIQUET_ENDPOINT_MONTPELLIER=http://127.0.0.1:9001".into(),
+            format!("RIQUET_ADMIN_URL=http://{first},http://{second}"),
+            "RIQUET_ADMIN_ACCESS_KEY_ID=AKIATENANT".into(),
             format!("RIQUET_DIR={}", folder.root().display()),
         ] {
             assert!(seen.lines().any(|l| l == line), "{line} in {seen}");
