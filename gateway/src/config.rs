@@ -43,8 +43,11 @@ pub struct Settings {
     pub site: String,
     /// Where clients connect.
     pub listen: SocketAddr,
-    /// Where health and metrics are asked; not for clients.
+    /// Where operators ask for health, metrics and the admin API; not for clients.
     pub admin_listen: SocketAddr,
+    /// TLS there; none: plain HTTP, for networks that only operators are in.
+    #[serde(default)]
+    pub admin_tls: Option<TlsSettings>,
     /// `host:port` of metadata nodes.
     pub metadata: Vec<String>,
     /// The cluster's key ring (see `riquet_cluster::keyring`).
@@ -81,6 +84,19 @@ pub struct Settings {
 /// Five minutes: few objects, and soon enough for whoever looks into what just happened.
 fn default_access_log_wait_ms() -> u64 {
     300_000
+}
+
+/// TLS for operators. Files are PEM, read when the gateway starts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The certificate, and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Authority that clients' certificates must be of; none: they need none.
+    #[serde(default)]
+    pub client_authority: Option<PathBuf>,
 }
 
 /// A webhook that events can be told to.

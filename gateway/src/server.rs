@@ -19,6 +19,7 @@ use riquet_cluster::telemetry::request;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -56,15 +57,18 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 pub struct Listeners {
     clients: TcpListener,
     admin: TcpListener,
+    admin_tls: Option<TlsAcceptor>,
 }
 
 impl Listeners {
     /// Binds the addresses of the settings.
     ///
     /// # Errors
-    /// When one is taken or not of this machine.
+    /// When one is taken or not of this machine, or the files for TLS can't be used.
     pub async fn bind(settings: &Settings) -> io::Result<Self> {
+        let admin_tls = settings.admin_tls.as_ref().map(admin::tls::acceptor);
         Ok(Self {
+            admin_tls: admin_tls.transpose()?,
             clients: TcpListener::bind(settings.listen).await?,
             admin: TcpListener::bind(settings.admin_listen).await?,
         })
@@ -90,7 +94,8 @@ impl Listeners {
         stop: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         let standing = Arc::new(admin::Standing::default());
-        let operators = tokio::spawn(admin::serve(self.admin, standing.clone(), metrics));
+        let operators = admin::serve(self.admin, self.admin_tls, standing.clone(), metrics);
+        let operators = tokio::spawn(operators);
         tokio::pin!(stop);
         let gateway = tokio::select! {
             () = &mut stop => return Ok(()),
@@ -164,7 +169,8 @@ async fn serve_clients(
 /// it, and in what nodes are asked for its sake.
 async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<AnswerBody> {
     let id = RequestId::from_u128(Uuid::now_v7().as_u128());
-    let answer = service::serve(gateway, request, id);
+    // Boxed, as a connection would hold it even while it waits for the next request.
+    let answer = Box::pin(service::serve(gateway, request, id));
     request::within(id, answer)
         .instrument(request::span(id))
         .await

@@ -17,6 +17,7 @@ mod openapi;
 mod plan;
 mod status;
 mod survey;
+pub(crate) mod tls;
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,12 +33,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use riquet_cluster::telemetry::metrics::{Exporter, note_ready};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::gateway::Gateway;
 use crate::server::Peer;
 
 /// How long the metadata may take to answer a question about readiness.
 const READY_WAIT: Duration = Duration::from_secs(2);
+
+/// How long an operator's client may take for the handshake of TLS.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 
 /// How far the process has come.
 #[derive(Default)]
@@ -60,7 +65,12 @@ impl Standing {
 }
 
 /// Serves operators until dropped.
-pub(crate) async fn serve(listener: TcpListener, standing: Arc<Standing>, metrics: Exporter) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    standing: Arc<Standing>,
+    metrics: Exporter,
+) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -75,11 +85,30 @@ pub(crate) async fn serve(listener: TcpListener, standing: Arc<Standing>, metric
             let (standing, metrics) = (standing.clone(), metrics.clone());
             async move { Ok::<_, Infallible>(answer(request, &standing, &metrics).await) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(stream), service);
+        let tls = tls.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new());
+            let served = match tls {
+                None => {
+                    builder
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                }
+                Some(tls) => match tokio::time::timeout(HANDSHAKE_WAIT, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        builder
+                            .serve_connection(TokioIo::new(stream), service)
+                            .await
+                    }
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, %peer, "no TLS with an operator");
+                        return;
+                    }
+                    Err(_) => return,
+                },
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "an operator's connection broke");
             }
         });

@@ -110,7 +110,11 @@ impl Health {
     fn tell(&self, layout: &Layout) {
         note_epoch(layout.epoch);
         for site in &layout.sites {
-            let nodes = || layout.nodes.iter().filter(|node| node.site == site.id);
+            // Those that operators took out of service are not missed.
+            let nodes = || {
+                let nodes = layout.nodes.iter().filter(|node| node.site == site.id);
+                nodes.filter(|node| node.state == NodeState::Serving)
+            };
             let up = nodes().filter(|node| self.is_up(&node.address)).count();
             for (state, count) in [("up", up), ("down", nodes().count() - up)] {
                 metrics::gauge!(

@@ -182,6 +182,7 @@ impl Store {
             site: "toulouse".to_owned(),
             listen: any_port,
             admin_listen: any_port,
+            admin_tls: None,
             metadata: vec![metadata],
             key_file,
             region: REGION.to_owned(),
