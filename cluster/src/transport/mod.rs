@@ -21,6 +21,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::Error;
+use crate::wire::protocol;
 use connector::DialConnector;
 pub use dial::{BoxedStream, Dial, DialFuture, TcpDialer};
 
@@ -65,7 +66,11 @@ impl Transport {
     ///
     /// # Errors
     /// [`Error::Unreachable`] when no answer's head arrived.
-    pub async fn send(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Error> {
+    pub async fn send(
+        &self,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Error> {
+        protocol::stamp(request.headers_mut());
         let peer = request
             .uri()
             .authority()

@@ -1,6 +1,7 @@
 //! The protocols between our processes.
 
 pub mod health;
+pub mod protocol;
 pub mod shard;
 pub mod upkeep;
 

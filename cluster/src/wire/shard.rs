@@ -244,6 +244,8 @@ macro_rules! error_codes {
 error_codes! {
     /// The request is malformed.
     Refused = "refused", 400;
+    /// The request is of a version of the protocol that the node does not understand.
+    OtherProtocol = "other-protocol", 426;
     /// No such shard on that disk.
     NoSuchShard = "no-such-shard", 404;
     /// Another shard has that id.
@@ -262,7 +264,7 @@ impl ErrorCode {
     /// The caller's error, with the node's epoch and text where they belong.
     pub fn into_error(self, epoch: Epoch, text: String) -> Error {
         match self {
-            Self::Refused => Error::Refused(text),
+            Self::Refused | Self::OtherProtocol => Error::Refused(text),
             Self::NoSuchShard => Error::NoSuchShard,
             Self::ShardConflict => Error::ShardConflict,
             Self::NewerLayout => Error::NewerLayout { current: epoch },

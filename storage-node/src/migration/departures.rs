@@ -2,7 +2,8 @@
 //!
 //! A shard goes only when the disk that the layout has it on says that it holds it, itself and durably. One
 //! that is not there is noted as owed to that disk, if a live blob needs it, and stays until it was made
-//! there; if none does, it is an orphan, and the sweep's business.
+//! there; garbage goes. One that no blob is known for may belong to an upload under way: it is the sweep's
+//! business.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use riquet_cluster::failpoint::die_at;
 use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::Target;
 use riquet_metadata::BucketId;
-use riquet_metadata::record::Debt;
+use riquet_metadata::record::{BlobState, Debt};
 use tokio::time::timeout;
 
 use super::{MigrationError, Mover, fresh_request};
@@ -28,7 +29,17 @@ const AT_ONCE: usize = 16;
 /// How long the disk that a shard belongs on may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Gives up what a layout has elsewhere. Returns how much of that could not go yet.
+/// What became of a shard that belongs elsewhere.
+enum Departure {
+    /// It went.
+    Gone,
+    /// It stays until it is elsewhere.
+    Waits,
+    /// Nobody knows its blob: the sweep will judge it.
+    Orphan,
+}
+
+/// Gives up what a layout has elsewhere. Returns how much of that is not there yet.
 pub(super) async fn give_up(mover: &Mover, layout: &Layout) -> Result<u64, MigrationError> {
     let mut left = 0;
     let mut after = None;
@@ -47,9 +58,10 @@ pub(super) async fn give_up(mover: &Mover, layout: &Layout) -> Result<u64, Migra
             calls.push(hand_over(mover, layout, shard).boxed());
         }
         let mut handed_over = stream::iter(calls).buffer_unordered(AT_ONCE);
-        while let Some(is_gone) = handed_over.next().await {
-            if !is_gone? {
-                left += 1;
+        while let Some(departure) = handed_over.next().await {
+            match departure? {
+                Departure::Gone | Departure::Orphan => {}
+                Departure::Waits => left += 1,
             }
         }
         // By a newer layout the rest may be to stay.
@@ -64,18 +76,18 @@ pub(super) async fn give_up(mover: &Mover, layout: &Layout) -> Result<u64, Migra
     }
 }
 
-/// Removes a shard if the disk that it belongs on holds it. Whether it is gone.
+/// Removes a shard if the disk that it belongs on holds it, or nothing needs it.
 async fn hand_over(
     mover: &Mover,
     layout: &Layout,
     shard: PlacedShard,
-) -> Result<bool, MigrationError> {
+) -> Result<Departure, MigrationError> {
     let Some(profile) = layout.profile(shard.profile) else {
-        return Ok(false);
+        return Ok(Departure::Orphan);
     };
     let slots = layout.slots(profile, shard.pg);
     let Some(at) = slots.get(usize::from(shard.id.index)) else {
-        return Ok(false);
+        return Ok(Departure::Orphan);
     };
     let disk = layout.disk(*at);
     let target = Target::on_disk(layout, disk, fresh_request());
@@ -83,39 +95,51 @@ async fn hand_over(
     match timeout(ANSWER_TIMEOUT, nodes.head(&target, shard.id)).await {
         Ok(Ok(there)) if there.id == shard.id && there.payload_len == shard.payload_len => {
             die_at("node::migration::confirmed");
-            match mover.store.delete(shard.id).await {
-                Ok(_) => {
-                    let moves = &mover.node.upkeep[&mover.store.disk()].moves;
-                    moves.note(|report| report.left_shards += 1);
-                    Ok(true)
-                }
-                Err(error) => Err(error.into()),
-            }
+            remove(mover, &shard).await
         }
         Ok(Err(NodeError::NoSuchShard)) => {
             let debt = Debt {
                 disk: disk.id,
                 shard: shard.id,
             };
-            owe(mover, &shard, debt).await?;
-            Ok(false)
+            judge(mover, &shard, debt).await
         }
-        Ok(_) | Err(_) => Ok(false),
+        Ok(_) | Err(_) => Ok(Departure::Waits),
     }
 }
 
-/// Notes a shard as owed to the disk that it belongs on, if a live blob needs it.
-async fn owe(mover: &Mover, shard: &PlacedShard, debt: Debt) -> Result<(), MigrationError> {
+async fn remove(mover: &Mover, shard: &PlacedShard) -> Result<Departure, MigrationError> {
+    mover.store.delete(shard.id).await?;
+    let moves = &mover.node.upkeep[&mover.store.disk()].moves;
+    moves.note(|report| report.left_shards += 1);
+    Ok(Departure::Gone)
+}
+
+/// Notes a shard that is not where it belongs as owed there, if a live blob needs it; removes it, if its
+/// blob is garbage.
+async fn judge(
+    mover: &Mover,
+    shard: &PlacedShard,
+    debt: Debt,
+) -> Result<Departure, MigrationError> {
     let owner = match mover.store.describe(shard.id).await {
         Ok(descriptor) => descriptor.owner,
-        // Gone, or damaged: the look for losses of the other disk finds what is needed.
-        Err(Error::NotFound | Error::Damaged) => return Ok(()),
+        Err(Error::NotFound) => return Ok(Departure::Gone),
+        // The look for losses of the other disk finds what is needed, and the scrub what is damaged.
+        Err(Error::Damaged) => return Ok(Departure::Orphan),
         Err(error) => return Err(error.into()),
     };
     let bucket = mover.client.bucket_by_id(BucketId(owner.bucket)).await?;
-    if let Some(bucket) = bucket {
-        let group = bucket.group_of(&owner.key);
-        mover.client.owe_shards(group, vec![debt]).await?;
+    let Some(bucket) = bucket else {
+        return Ok(Departure::Orphan);
+    };
+    let group = bucket.group_of(&owner.key);
+    match mover.client.blob(group, shard.id.chunk.blob).await? {
+        Some(record) if record.state == BlobState::Live => {
+            mover.client.owe_shards(group, vec![debt]).await?;
+            Ok(Departure::Waits)
+        }
+        Some(_) => remove(mover, shard).await,
+        None => Ok(Departure::Orphan),
     }
-    Ok(())
 }

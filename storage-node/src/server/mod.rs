@@ -29,6 +29,8 @@ use riquet_cluster::id::DiskId;
 use riquet_cluster::telemetry::metrics::Exporter;
 use riquet_cluster::telemetry::request;
 use riquet_cluster::transport::Transport;
+use riquet_cluster::wire::protocol;
+use riquet_cluster::wire::shard::ErrorCode;
 use riquet_metadata::MetadataService;
 use riquet_metadata::raft::{self, RaftService};
 use tokio::net::TcpListener;
@@ -185,6 +187,10 @@ async fn route(
 }
 
 async fn answer(node: Arc<Node>, request: Request<Incoming>) -> Response<AnswerBody> {
+    if let Err(other) = protocol::check(request.headers()) {
+        tracing::warn!(path = request.uri().path(), %other, "refused");
+        return answer::Refusal::new(ErrorCode::OtherProtocol, other.to_string()).into_response();
+    }
     let path = request.uri().path();
     match &node.metadata {
         Some(metadata) if path.starts_with(riquet_metadata::wire::PATH_PREFIX) => {

@@ -408,3 +408,23 @@ async fn health_and_metrics_show_the_disks() {
     );
     assert!(fetch("/v1/nothing").await.starts_with("HTTP/1.1 400"));
 }
+
+#[tokio::test]
+async fn a_request_of_another_protocol_is_refused_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path()).await;
+    for path in ["/v1/health", "/v1/upkeep", "/v1/raft/status"] {
+        let mut stream = TcpStream::connect(&running.address).await.unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\nriquet-protocol: 7\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 426"), "{path}: {answer}");
+        assert!(
+            answer.contains("upgrade all storage nodes"),
+            "{path}: {answer}"
+        );
+    }
+}

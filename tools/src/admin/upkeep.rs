@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use indicatif::ProgressBar;
 use riquet_cluster::id::DiskId;
-use riquet_cluster::layout::Layout;
+use riquet_cluster::layout::{DiskState, Layout, NodeState};
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::upkeep::{JobKind, JobReport, RepairReport, UpkeepReport};
@@ -45,6 +45,7 @@ pub(super) fn disks_in_order(layout: &Layout) -> Vec<(DiskId, Place)> {
     let mut disks: Vec<(DiskId, Place)> = layout
         .disks
         .iter()
+        .filter(|disk| disk.state != DiskState::Removed)
         .filter_map(|disk| Some((disk.id, place(layout, disk.id)?)))
         .collect();
     disks.sort_by(|(a, at), (b, bt)| (&at.site, &at.node, a).cmp(&(&bt.site, &bt.node, b)));
@@ -78,6 +79,7 @@ async fn node_reports(layout: &Layout) -> Vec<UpkeepReport> {
     let asked = layout
         .nodes
         .iter()
+        .filter(|node| node.state != NodeState::Removed)
         .map(|node| timeout(ANSWER_TIMEOUT, nodes.upkeep(&node.address)));
     let answers = join_all(asked).await.into_iter();
     answers.flatten().flatten().collect()
@@ -93,7 +95,9 @@ pub(super) async fn run_everywhere(
     older_than: Duration,
 ) -> Result<Reports, Error> {
     let nodes = NodeClient::new(Transport::tcp(), layout.cluster);
-    let asked = layout.disks.iter().map(async |disk| {
+    let present = layout.disks.iter();
+    let present = present.filter(|disk| disk.state != DiskState::Removed);
+    let asked = present.map(async |disk| {
         let address = &layout.node_of(disk).address;
         let begun = nodes.begin_job(address, disk.id, job, older_than);
         match timeout(ANSWER_TIMEOUT, begun).await {
