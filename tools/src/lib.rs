@@ -71,3 +71,28 @@ fn execute(cli: Cli) -> Result<(), Error> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit_code(line: &str) -> String {
+        format!("{:?}", run(line.split(' ').map(OsString::from)))
+    }
+
+    #[test]
+    fn success_refusal_and_nonsense_have_codes_of_their_own() {
+        let code = |code| format!("{code:?}");
+        let dir = tempfile::tempdir().unwrap();
+        let line = format!("riquet man {}", dir.path().display());
+        assert_eq!(exit_code(&line), code(ExitCode::SUCCESS));
+        // Whoever has a key finds nobody there; whoever has none is told so.
+        for command in ["status", "layout show", "node list", "rebalance pause"] {
+            let line = format!("riquet {command} --admin-url http://127.0.0.1:1");
+            assert_eq!(exit_code(&line), code(ExitCode::FAILURE), "{line}");
+        }
+        for line in ["riquet nonsense", "riquet rebalance status --watch=1"] {
+            assert_eq!(exit_code(line), code(ExitCode::from(2)), "{line}");
+        }
+    }
+}

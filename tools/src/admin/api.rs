@@ -4,6 +4,9 @@
 //! of the next one also when its answer is lost. A change is not: it may have been made, and who asks for it
 //! decides.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
