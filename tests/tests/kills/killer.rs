@@ -49,6 +49,14 @@ pub(crate) const FAILPOINTS: &str = "gateway::put::durable=0.5%return;\
     node::compact::copied=1%return;\
     node::compact::flushed=10%return";
 
+/// Places in nodes at which they die while slots move.
+pub(crate) const FAILPOINTS_OF_MOVES: &str = "node::migration::stored=0.5%return;\
+    node::migration::copied=10%return;\
+    node::migration::confirmed=0.5%return;\
+    node::commit::synced=0.02%return;\
+    gateway::put::durable=0.5%return;\
+    gateway::delete::committed=0.5%return";
+
 /// Starts again whatever has died, until `stop`. Returns how many had.
 pub(crate) fn revive(cluster: &Cluster, stop: &AtomicBool) -> Result<u64, Failed> {
     let mut deaths = 0;

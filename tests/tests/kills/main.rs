@@ -5,7 +5,7 @@
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `RIQUET_KILLS_SECONDS` | how long clients and kills go on, 120 by default; deaths between steps take half of it |
+//! | `RIQUET_KILLS_SECONDS` | how long clients and kills go on, 120 by default; deaths between steps, and while slots move, take half of it each |
 //! | `RIQUET_KILLS_SEED` | the seed of kills and requests; printed, random by default |
 //!
 //! `make kills SECONDS=3600` runs it for long.
@@ -17,6 +17,7 @@ use riquet_tests::{skip, suite};
 
 mod clients;
 mod killer;
+mod operator;
 mod run;
 
 fn main() -> ExitCode {
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
             }),
             skip::trial("kills::between_any_two_steps", &[], || {
                 Cluster::with(run::dying_between_steps)
+            }),
+            skip::trial("kills::while_slots_move", &[], || {
+                Cluster::with(run::while_slots_move)
             }),
         ]
     })

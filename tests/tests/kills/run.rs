@@ -9,7 +9,7 @@ use riquet_tests::s3::S3;
 use riquet_tests::settled::{await_settled, await_swept};
 
 use crate::clients::{self, BUCKET, Known};
-use crate::killer;
+use crate::{killer, operator};
 
 const SECONDS_VARIABLE: &str = "RIQUET_KILLS_SECONDS";
 const SEED_VARIABLE: &str = "RIQUET_KILLS_SEED";
@@ -42,6 +42,32 @@ pub(crate) fn dying_between_steps(cluster: &Cluster) -> Result<(), Failed> {
     cluster.arm_failpoints(None);
     cluster.down()?;
     cluster.up()?;
+    account(cluster, &known)
+}
+
+/// Nodes come, slots move from disk to disk and back, and whoever moves them dies.
+pub(crate) fn while_slots_move(cluster: &Cluster) -> Result<(), Failed> {
+    let seconds = variable(SECONDS_VARIABLE)?.unwrap_or(DEFAULT_SECONDS) / 2;
+    let seed = seed()?;
+    println!("{SEED_VARIABLE}={seed} {SECONDS_VARIABLE}={}", 2 * seconds);
+    operator::grow(cluster)?;
+    cluster.arm_failpoints(Some(killer::FAILPOINTS_OF_MOVES));
+    cluster.down()?;
+    cluster.up()?;
+    let trouble = |stop: &AtomicBool| {
+        std::thread::scope(|scope| {
+            let operator = scope.spawn(|| operator::run(cluster, seed, stop));
+            let deaths = killer::revive(cluster, stop);
+            let obeyed = operator.join().map_err(|_| "the operator panicked")?;
+            println!("{obeyed} orders were obeyed");
+            deaths
+        })
+    };
+    let known = under_load(cluster, seed, seconds, &trouble)?;
+    cluster.arm_failpoints(None);
+    cluster.down()?;
+    cluster.up()?;
+    operator::await_rest(cluster)?;
     account(cluster, &known)
 }
 
