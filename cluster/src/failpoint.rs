@@ -23,6 +23,9 @@
 //! | `node::garbage::removed` | when garbage was removed, before its entry is dropped |
 //! | `node::garbage::struck` | when what a disk was to remove is removed, before that is struck |
 //! | `node::sweep::aborted` | when an orphan's commit is ruled out, before its shards are removed |
+//! | `node::migration::stored` | when a shard was copied from the disk that its slot comes from |
+//! | `node::migration::copied` | when all that comes to a disk is there, before that is committed |
+//! | `node::migration::confirmed` | when a shard is known to be on its new disk, before it is removed from the old one |
 //! | `node::compact::copied` | when a record was copied to another segment, before the index knows |
 //! | `node::compact::flushed` | when nothing points into a segment any more, before it is removed |
 

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Child, Command, ExitCode};
 
 use libtest_mimic::{Failed, Trial};
 use riquet_tests::client::{Run, outcome, run, wait_until};
@@ -35,6 +35,11 @@ fn main() -> ExitCode {
                 "ready::every_process_says_so",
                 &[curl],
                 every_process_says_so,
+            ),
+            shared.trial(
+                "admin::over_tls_with_certificates_of_clients",
+                &[Need::Program("openssl")],
+                over_tls_with_certificates_of_clients,
             ),
             request_in_logs(),
             skip::trial(
@@ -239,6 +244,102 @@ fn every_process_says_so(cluster: &Cluster) -> Result<(), Failed> {
         wait_until(&format!("{name} is ready"), || {
             Ok(page(&address, "/ready").is_ok_and(|page| page == "ready\n"))
         })?;
+    }
+    Ok(())
+}
+
+/// Certificates of an authority, for a server on this machine and for a client.
+const MAKE_CERTIFICATES: &str = r#"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+    -subj /CN=authority -keyout ca.key -out ca.pem
+for who in server client; do
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$who \
+        -keyout $who.key -out $who.csr
+    printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' > extensions
+    openssl x509 -req -days 2 -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
+        -extfile extensions -out $who.pem
+done
+"#;
+
+/// A process that is killed in the end.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A gateway that serves operators over TLS answers those who have a certificate, and nobody else.
+fn over_tls_with_certificates_of_clients(cluster: &Cluster) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let make = Run::new("sh").args(["-ec", MAKE_CERTIFICATES]);
+    run(&make.within(folder.path()), TIMEOUT_S)?;
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let free = || -> Result<String, Failed> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        Ok(listener.local_addr()?.to_string())
+    };
+    let (listen, admin) = (free()?, free()?);
+    let config = cluster.dir().join("config/gateway-toulouse.toml");
+    let mut config: toml::Table = std::fs::read_to_string(config)?.parse()?;
+    config.insert("name".into(), "gateway-tls".into());
+    config.insert("listen".into(), listen.into());
+    config.insert("admin_listen".into(), admin.clone().into());
+    let tls = [
+        ("certificate", file("server.pem")),
+        ("key", file("server.key")),
+        ("client_authority", file("ca.pem")),
+    ];
+    let tls = tls.map(|(name, path)| (name.to_owned(), path.into()));
+    config.insert(
+        "admin_tls".into(),
+        toml::Value::Table(tls.into_iter().collect()),
+    );
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, toml::to_string(&config)?)?;
+    let gateway = Command::new(riquet_tests::paths::binary("riquet-gateway"))
+        .arg("--config")
+        .arg(&path)
+        .stderr(std::fs::File::create(folder.path().join("log"))?)
+        .spawn()?;
+    let _gateway = Killed(gateway);
+    let status = || {
+        let riquet = Run::new(riquet_tests::paths::binary("riquet")).args(["status", "--json"]);
+        let settings = cluster.env().iter();
+        let settings = settings.filter(|(name, _)| name.starts_with("RIQUET_ADMIN_"));
+        let riquet = settings.fold(riquet, |riquet, (name, value)| riquet.env(name, value));
+        riquet
+            .env("RIQUET_ADMIN_URL", format!("https://{admin}"))
+            .env("RIQUET_ADMIN_AUTHORITY", file("ca.pem"))
+    };
+    let known = || {
+        status()
+            .env("RIQUET_ADMIN_CERTIFICATE", file("client.pem"))
+            .env("RIQUET_ADMIN_KEY", file("client.key"))
+    };
+    wait_until("the gateway answers over TLS", || {
+        Ok(outcome(&known(), TIMEOUT_S)?.code == Some(0))
+    })?;
+    let strangers = [
+        ("no certificate", status()),
+        ("no authority", known().env("RIQUET_ADMIN_AUTHORITY", "")),
+        (
+            "another authority",
+            known().env("RIQUET_ADMIN_AUTHORITY", file("client.pem")),
+        ),
+        (
+            "plain HTTP",
+            known().env("RIQUET_ADMIN_URL", format!("http://{admin}")),
+        ),
+    ];
+    for (what, stranger) in strangers {
+        match outcome(&stranger, TIMEOUT_S)?.code {
+            Some(1) => {}
+            code => return Err(format!("with {what} it ended with {code:?}").into()),
+        }
     }
     Ok(())
 }

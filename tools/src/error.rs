@@ -174,6 +174,8 @@ pub(crate) enum Error {
     AmbiguousDisk { prefix: String, count: usize },
     #[error("{value:?} is not an endpoint; one looks like http://127.0.0.1:9000")]
     BadEndpoint { value: String },
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     #[error("{operation}: {why}")]
     S3 { operation: String, why: s3::Failure },
     #[error(transparent)]

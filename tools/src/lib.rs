@@ -14,6 +14,7 @@ mod process;
 mod s3;
 mod shell;
 mod simulate;
+mod tls;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -23,7 +23,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::error::Error;
 
@@ -64,27 +67,59 @@ fn broken(error: impl std::error::Error) -> Failure {
     Failure::Connection(text)
 }
 
-/// An endpoint: `http://host:port`. Only plain HTTP: TLS would be most of what is measured.
+/// An endpoint: `http://host:port`, or `https://host:port` where that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     authority: String,
+    is_secure: bool,
 }
 
 impl FromStr for Endpoint {
     type Err = Error;
 
+    /// Only plain HTTP: TLS would be most of what is measured.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let bad = || Error::BadEndpoint { value: text.into() };
-        let uri: http::Uri = text.parse().map_err(|_| bad())?;
-        let authority = uri.authority().ok_or_else(bad)?.to_string();
-        if uri.scheme_str() != Some("http") || uri.path().len() > 1 || authority.contains('@') {
-            return Err(bad());
+        match Self::of_url(text)? {
+            endpoint if endpoint.is_secure => Err(Error::BadEndpoint { value: text.into() }),
+            endpoint => Ok(endpoint),
         }
-        Ok(Self { authority })
     }
 }
 
 impl Endpoint {
+    /// The endpoint of a URL, with or without TLS.
+    pub(crate) fn of_url(text: &str) -> Result<Self, Error> {
+        let bad = || Error::BadEndpoint { value: text.into() };
+        let uri: http::Uri = text.parse().map_err(|_| bad())?;
+        let authority = uri.authority().ok_or_else(bad)?.to_string();
+        let is_secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad()),
+        };
+        if uri.path().len() > 1 || authority.contains('@') {
+            return Err(bad());
+        }
+        Ok(Self {
+            authority,
+            is_secure,
+        })
+    }
+
+    /// Whether TLS is asked for.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    /// The name that its certificate must have.
+    fn host(&self) -> &str {
+        let host = match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.authority,
+        };
+        host.trim_matches(['[', ']'])
+    }
+
     /// `host:port` to connect to.
     fn address(&self) -> String {
         // A colon inside the brackets of an IPv6 address does not begin a port.
@@ -92,7 +127,8 @@ impl Endpoint {
         if last.contains(':') {
             self.authority.clone()
         } else {
-            format!("{}:80", self.authority)
+            let port = if self.is_secure { 443 } else { 80 };
+            format!("{}:{port}", self.authority)
         }
     }
 }
@@ -229,11 +265,26 @@ impl Body for UploadBody {
     }
 }
 
+/// Begins a connection.
+async fn speak_http<S>(stream: S) -> Result<SendRequest<UploadBody>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, driver) = http1::Builder::new()
+        .writev(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    // It ends with the connection; what went wrong, the request's own result says.
+    tokio::spawn(driver);
+    Ok(sender)
+}
+
 /// A client of one endpoint, with at most one connection.
-#[derive(Debug)]
 pub(crate) struct Client {
     endpoint: Endpoint,
     signer: Signer,
+    tls: Option<TlsConnector>,
     connection: Option<SendRequest<UploadBody>>,
 }
 
@@ -242,7 +293,16 @@ impl Client {
         Self {
             endpoint,
             signer,
+            tls: None,
             connection: None,
+        }
+    }
+
+    /// The same, over TLS.
+    pub(crate) fn over(self, tls: TlsConnector) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
         }
     }
 
@@ -289,14 +349,11 @@ impl Client {
             .await
             .map_err(broken)?;
         stream.set_nodelay(true).map_err(broken)?;
-        let (sender, driver) = http1::Builder::new()
-            .writev(true)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(broken)?;
-        // It ends with the connection; what went wrong, the request's own result says.
-        tokio::spawn(driver);
-        Ok(sender)
+        let Some(tls) = &self.tls else {
+            return speak_http(stream).await;
+        };
+        let host = ServerName::try_from(self.endpoint.host().to_owned()).map_err(broken)?;
+        speak_http(tls.connect(host, stream).await.map_err(broken)?).await
     }
 
     /// Sends a request that must succeed, and reads its answer as text.

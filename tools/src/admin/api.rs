@@ -24,6 +24,7 @@ use super::profile::{AdminAccess, Environment, ProfileArgs, Profiles};
 use crate::error::Error;
 use crate::output;
 use crate::s3::{Client, Endpoint, Payload, Signer, UploadBody};
+use crate::tls;
 
 /// How long a gateway may take to accept a connection: longer means that its machine is gone.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -44,14 +45,9 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// Which cluster a command is about, and how its answers are shown.
 #[derive(Debug, Args)]
 pub(crate) struct ApiArgs {
-    /// Gateways' addresses for operators; the next one is asked when one can't be reached
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL,...",
-        env = "RIQUET_ADMIN_URL",
-        value_delimiter = ','
-    )]
+    /// Gateways' addresses for operators; the next one is asked when one can't be reached [env:
+    /// RIQUET_ADMIN_URL]
+    #[arg(long, global = true, value_name = "URL,...", value_delimiter = ',')]
     admin_url: Vec<String>,
     #[command(flatten)]
     profile: ProfileArgs,
@@ -108,10 +104,15 @@ impl Api {
         )
         .for_service(SERVICE);
         let gateway = |url: &String| {
-            let endpoint: Endpoint = url.parse()?;
+            let endpoint = Endpoint::of_url(url)?;
+            let is_secure = endpoint.is_secure();
+            let client = Client::new(endpoint, signer.clone());
             Ok(Gateway {
                 url: url.clone(),
-                client: Client::new(endpoint, signer.clone()),
+                client: match is_secure {
+                    true => client.over(tls::connector(&access.tls)?),
+                    false => client,
+                },
             })
         };
         let gateways: Result<Vec<Gateway>, Error> = access.urls.iter().map(gateway).collect();

@@ -38,12 +38,11 @@ use crate::error::Error;
 /// Which cluster a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArgs {
-    /// Voters on the cluster's metadata
+    /// Voters on the cluster's metadata [env: RIQUET_METADATA]
     #[arg(
         long,
         global = true,
         value_name = "HOST:PORT,...",
-        env = "RIQUET_METADATA",
         value_delimiter = ','
     )]
     pub(crate) metadata: Vec<String>,

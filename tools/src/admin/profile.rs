@@ -1,5 +1,5 @@
 //! Which cluster commands are about, and by which key: profiles of a file, the environment over them,
-//! options over both.
+//! options over both. A profile that is named by `--cluster` goes over the environment.
 //!
 //! ```toml
 //! default = "lab"
@@ -10,6 +10,9 @@
 //! secret_command = "pass show riquet/lab"   # or secret_access_key = "..."
 //! region = "us-east-1"
 //! metadata = "n1.example:7000,n2.example:7000"
+//! authority = "/etc/riquet/operators-ca.pem"   # for URLs with https
+//! certificate = "/home/me/me.pem"             # where gateways ask for one
+//! key = "/home/me/me-key.pem"
 //! ```
 //!
 //! The file is `RIQUET_CONFIG_FILE`, else `riquet/config.toml` in `XDG_CONFIG_HOME`, else in `~/.config`.
@@ -25,6 +28,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::tls::TlsFiles;
 
 /// The region that requests are signed for unless something else is said: that of new gateways.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -49,6 +53,11 @@ pub(crate) struct Environment {
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
     region: Option<String>,
+    admin_url: Option<String>,
+    metadata: Option<String>,
+    authority: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 /// What commands use of a cluster.
@@ -56,6 +65,9 @@ pub(crate) struct Profiles<'a> {
     environment: &'a Environment,
     path: PathBuf,
     chosen: Option<(String, Profile)>,
+    /// Whether somebody named the profile: then it goes over the environment, or an order might reach
+    /// another cluster than the one that was named.
+    is_named: bool,
 }
 
 /// Where the admin API is, and by whose key it is asked.
@@ -65,6 +77,7 @@ pub(super) struct AdminAccess {
     pub(super) access_key_id: String,
     pub(super) secret_access_key: String,
     pub(super) region: String,
+    pub(super) tls: TlsFiles,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +98,12 @@ struct Profile {
     secret_command: Option<String>,
     region: Option<String>,
     metadata: Option<String>,
+    /// Certificates of the authority of gateways that serve operators over TLS.
+    authority: Option<PathBuf>,
+    /// One's own certificate, for gateways that ask for one.
+    certificate: Option<PathBuf>,
+    /// Its key.
+    key: Option<PathBuf>,
 }
 
 impl Environment {
@@ -99,6 +118,11 @@ impl Environment {
             access_key_id: value("RIQUET_ADMIN_ACCESS_KEY_ID"),
             secret_access_key: value("RIQUET_ADMIN_SECRET_ACCESS_KEY"),
             region: value("AWS_REGION"),
+            admin_url: value("RIQUET_ADMIN_URL"),
+            metadata: value("RIQUET_METADATA"),
+            authority: path("RIQUET_ADMIN_AUTHORITY"),
+            certificate: path("RIQUET_ADMIN_CERTIFICATE"),
+            key: path("RIQUET_ADMIN_KEY"),
         }
     }
 
@@ -152,13 +176,13 @@ impl<'a> Profiles<'a> {
             environment,
             path,
             chosen,
+            is_named: args.cluster.is_some(),
         })
     }
 
-    /// The voters on metadata: `told` by an option or the environment, else the profile's.
+    /// The voters on metadata: `told` by an option, or else by the environment or the profile.
     pub(crate) fn metadata(&self, told: &[String]) -> Result<Vec<String>, Error> {
-        let of_profile = self.profile().and_then(|it| it.metadata.as_deref());
-        self.several(told, of_profile)
+        self.several(told, |it| it.metadata.clone(), &self.environment.metadata)
             .ok_or_else(|| Error::NotConfigured {
                 what: "where the voters on metadata are",
                 option: "--metadata HOST:PORT,...",
@@ -168,10 +192,10 @@ impl<'a> Profiles<'a> {
             })
     }
 
-    /// The way to the admin API. `told` are URLs by an option or the environment.
+    /// The way to the admin API. `told` are URLs by an option.
     pub(super) fn admin(&self, told: &[String]) -> Result<AdminAccess, Error> {
-        let of_profile = self.profile().and_then(|it| it.admin_url.as_deref());
-        let urls = self.several(told, of_profile);
+        let environment = self.environment;
+        let urls = self.several(told, |it| it.admin_url.clone(), &environment.admin_url);
         let urls = urls.ok_or_else(|| Error::NotConfigured {
             what: "where the gateways' admin API is",
             option: "--admin-url URL,...",
@@ -180,14 +204,33 @@ impl<'a> Profiles<'a> {
             path: self.path.clone(),
         })?;
         let (access_key_id, secret_access_key) = self.key()?;
-        let of_profile = self.profile().and_then(|it| it.region.clone());
-        let region = self.environment.region.clone().or(of_profile);
+        let region = self.either(|it| it.region.clone(), &environment.region);
+        let certificate = self.either(|it| it.certificate.clone(), &environment.certificate);
+        let key = self.either(|it| it.key.clone(), &environment.key);
+        let tls = TlsFiles {
+            authority: self.either(|it| it.authority.clone(), &environment.authority),
+            own: certificate.zip(key),
+        };
         Ok(AdminAccess {
             urls,
             access_key_id,
             secret_access_key,
             region: region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+            tls,
         })
+    }
+
+    /// What the profile or the environment says: the one that goes over the other, if it says anything.
+    fn either<T: Clone>(
+        &self,
+        of_profile: impl Fn(&Profile) -> Option<T>,
+        of_environment: &Option<T>,
+    ) -> Option<T> {
+        let of_profile = self.profile().and_then(of_profile);
+        match self.is_named {
+            true => of_profile.or_else(|| of_environment.clone()),
+            false => of_environment.clone().or(of_profile),
+        }
     }
 
     /// Id and secret, of one source: halves of two keys sign nothing.
@@ -196,7 +239,10 @@ impl<'a> Profiles<'a> {
             path: self.path.clone(),
         };
         let environment = self.environment;
+        let has_key = |(_, profile): &(String, Profile)| profile.access_key_id.is_some();
+        let is_profiles = self.is_named && self.chosen.as_ref().is_some_and(has_key);
         match (&environment.access_key_id, &environment.secret_access_key) {
+            _ if is_profiles => {}
             (Some(id), Some(secret)) => return Ok((id.clone(), secret.clone())),
             (None, None) => {}
             _ => return Err(missing()),
@@ -221,7 +267,12 @@ impl<'a> Profiles<'a> {
         self.chosen.as_ref().map(|(_, profile)| profile)
     }
 
-    fn several(&self, told: &[String], of_profile: Option<&str>) -> Option<Vec<String>> {
+    fn several(
+        &self,
+        told: &[String],
+        of_profile: impl Fn(&Profile) -> Option<String>,
+        of_environment: &Option<String>,
+    ) -> Option<Vec<String>> {
         let split = |text: &str| -> Vec<String> {
             let parts = text.split(',').map(str::trim);
             let parts = parts.filter(|part| !part.is_empty());
@@ -229,7 +280,10 @@ impl<'a> Profiles<'a> {
         };
         let told: Vec<String> = told.iter().flat_map(|text| split(text)).collect();
         let found = match told.is_empty() {
-            true => of_profile.map(split).unwrap_or_default(),
+            true => {
+                let found = self.either(of_profile, of_environment);
+                found.as_deref().map(split).unwrap_or_default()
+            }
             false => told,
         };
         (!found.is_empty()).then_some(found)
@@ -335,6 +389,7 @@ secret_command = "printf 'from the store\n'"
                 access_key_id,
                 secret_access_key,
                 region,
+                tls: _,
             } = access;
             (urls.join(" "), access_key_id, secret_access_key, region)
         };
@@ -362,7 +417,16 @@ secret_command = "printf 'from the store\n'"
         environment.region = Some("us-west-2".into());
         environment.access_key_id = Some("AKIAENV".into());
         environment.secret_access_key = Some("the environment's".into());
-        // clap hands over RIQUET_ADMIN_URL and --admin-url alike, the option over the variable.
+        environment.admin_url = Some("http://env:1".into());
+        assert_eq!(
+            admin(&environment, &by_default, &[]),
+            of("http://env:1", "AKIAENV", "the environment's", "us-west-2")
+        );
+        // Who names a cluster means that one, by its own key.
+        assert_eq!(
+            admin(&environment, &named("plain"), &[]),
+            of("http://plain:1", "AKIAPLAIN", "from the store", "us-west-2")
+        );
         assert_eq!(
             admin(&environment, &by_default, &["http://told:1".into()]),
             of("http://told:1", "AKIAENV", "the environment's", "us-west-2")

@@ -89,14 +89,15 @@ pub(super) fn judge(layout: &Layout, status: &ClusterStatus) -> Health {
             0 => (HealthState::Critical, "the next loss may lose data"),
             _ => (HealthState::Degraded, "their objects read from the others"),
         };
-        let (shards, more) = (
-            risk.owed_shards,
-            if risk.is_complete { "" } else { " or more" },
-        );
+        let shards = risk.owed_shards;
+        let seen = match risk.is_complete {
+            true => "the worst chunk",
+            false => "the worst chunk of those looked at",
+        };
         note(
             state,
             format!(
-                "{shards} shards are being made anew; the worst chunk can lose {spare} more{more}, and {words}"
+                "{shards} shards are being made anew; {seen} can lose {spare} more, and {words}"
             ),
         );
     }

@@ -14,6 +14,7 @@ use riquet_cluster::id::Epoch;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::tls::TlsFiles;
 
 /// What was done, as the API says it.
 const CHANGED: &str = r#"{"epoch":7,"what":"done","since":"a newer release"}"#;
@@ -86,6 +87,7 @@ fn api(urls: &[&str]) -> Api {
         access_key_id: "AKIA".into(),
         secret_access_key: "secret".into(),
         region: "eu-west-3".into(),
+        tls: TlsFiles::default(),
     };
     Api::new(&access).unwrap()
 }
