@@ -22,7 +22,8 @@ DIR ?= target/dev
 ARGS ?=
 
 .PHONY: help run test bench bench-erasure setup setup-build build fmt fmt-check clippy unit e2e clean-dev linearizability kills simulation \
-	check-ops compatibility admin-api kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly
+	check-ops compatibility admin-api kernels neon miri miri-portable miri-avx2 miri-gfni-avx2 try-miri fuzz fuzz-shortly \
+	package package-test check-docker
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## ?/\1\t/' | expand -t 17
@@ -30,7 +31,7 @@ help: ## List the targets
 run: setup-build build ## Start a two-site cluster here; Ctrl-C stops it (DIR=..., ARGS="--port 9200")
 	@"$(RIQUET_BIN_DIR)/riquet" dev up --dir "$(DIR)" $(ARGS)
 
-test: setup fmt-check clippy unit check-ops kernels try-miri fuzz-shortly e2e ## Run every test
+test: setup fmt-check clippy unit check-ops kernels try-miri fuzz-shortly e2e package-test check-docker ## Run every test
 
 bench: setup-build build bench-erasure ## Run the benchmarks: erasure code, shard store, whole cluster
 	cargo bench --profile release -p riquet-benches
@@ -116,6 +117,19 @@ fuzz-shortly: fuzz
 
 e2e: build ## Run end-to-end tests with real processes and real clients
 	cargo test --release -p riquet-tests
+
+package: setup-build build ## Make the Debian package, in target/debian
+	@scripts/setup.sh package
+	@scripts/package.sh
+
+# The first run makes a base system with debootstrap and keeps it in the target folder.
+package-test: build ## Make the package, and try it in a fresh Debian (as root)
+	@scripts/setup.sh package
+	@scripts/package-test.sh
+
+# There may be no container engine here: the files are read, nothing is built.
+check-docker: ## Read the container files, and the settings that they are used with
+	@scripts/check-docker.sh
 
 # A run is repeated with RIQUET_LINEARIZABILITY_SEED, which each prints.
 linearizability: export RIQUET_LINEARIZABILITY_SECONDS := $(or $(SECONDS),1800)

