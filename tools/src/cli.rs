@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::cluster::ClusterCommandArgs;
 use crate::admin::disks::DiskArgs;
 use crate::admin::failover::FailoverArgs;
 use crate::admin::garbage::GarbageArgs;
@@ -38,6 +39,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a whole two-site cluster on this machine, and break it on purpose
     Dev(DevArgs),
+    /// Make a cluster of storage nodes that run and belong to none yet
+    Cluster(ClusterCommandArgs),
     /// Show how the cluster is, on one screen
     ///
     /// In words first: HEALTHY, DEGRADED (everything is served, and something is missing) or CRITICAL
@@ -273,6 +276,7 @@ mod tests {
             "riquet dev heal toulouse",
             "riquet dev status --json",
             "riquet dev down",
+            "riquet cluster init --file cluster.toml --yes --json",
             "riquet tenant create ut3 --key-file k",
             "riquet user create ada --tenant ut3 --key-file k",
             "riquet key create --user ada --tenant ut3 --expires-in 90d --key-file k",
@@ -340,6 +344,7 @@ mod tests {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
         for line in [
+            "riquet cluster init",
             "riquet dev kill",
             "riquet metadata rebuild --yes",
             "riquet dev up --profile 6/6",

@@ -168,6 +168,14 @@ pub(crate) enum Error {
     ExposedProfile { path: PathBuf },
     #[error("the secret_command of cluster {cluster} gives no secret: {why}")]
     SecretCommand { cluster: String, why: String },
+    #[error("{path} does not describe a cluster: {why}", path = path.display())]
+    BadClusterFile { path: PathBuf, why: String },
+    #[error("{name} ({address}) can't begin a cluster: {why}")]
+    UnfitFounder {
+        name: String,
+        address: String,
+        why: String,
+    },
     #[error("{path} is no plan: {why}; make one with: riquet rebalance plan --out FILE.json", path = path.display())]
     BadPlan { path: PathBuf, why: String },
     #[error("{prefix} begins the ids of {count} disks; give more of it")]

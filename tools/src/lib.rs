@@ -9,6 +9,7 @@ mod cli;
 mod dev;
 mod error;
 mod files;
+mod first_layout;
 mod output;
 mod process;
 mod s3;
@@ -49,6 +50,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         match cli.command {
             Command::Dev(args) => dev::run(args).await,
             Command::Status(args) => admin::overview::run(args).await,
+            Command::Cluster(args) => admin::cluster::run(args).await,
             Command::Layout(args) => admin::layout::run(args).await,
             Command::Node(args) => admin::nodes::run(args).await,
             Command::Disk(args) => admin::disks::run(args).await,

@@ -4,6 +4,7 @@
 mod api;
 mod backup;
 mod check;
+pub(crate) mod cluster;
 pub(crate) mod disks;
 pub(crate) mod failover;
 pub(crate) mod garbage;

@@ -4,13 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use riquet_cluster::id::{ClusterId, DiskId, Epoch};
-use riquet_cluster::layout::{Disk, DiskState, Layout, Migration, Node, NodeState, Site};
-use riquet_cluster::placement::compute_table;
-use riquet_cluster::profile::{Profile, ProfileId, SiteId};
+use riquet_cluster::id::{ClusterId, DiskId};
+use riquet_cluster::layout::Layout;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::first_layout::{Foundation, Founder};
 
 /// The two sites that hold data, in the order of the code.
 pub(crate) const DATA_SITES: [&str; 2] = ["toulouse", "montpellier"];
@@ -28,12 +27,6 @@ const VOTERS_PER_SITE: u16 = 2;
 
 /// The same without an arbiter: a majority of each site must agree, of which one may be lost.
 const VOTERS_PER_SITE_ALONE: u16 = 3;
-
-/// Bytes of a full cell.
-const CELL_SIZE: u32 = 64 * 1024;
-
-/// Bytes of a full chunk, before rounding down to whole stripes.
-const CHUNK_SIZE: u64 = 64 * 1024 * 1024;
 
 /// A profile's numbers, `K/S`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -367,68 +360,26 @@ impl Topology {
             .map(|m| format!("http://{}", m.address))
     }
 
-    /// The cluster's first layout: the two-site profile, and one of the same redundancy at each
-    /// site alone for one-zone data.
+    /// The cluster's first layout.
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
-        let sites: Vec<_> = (0..)
-            .zip(DATA_SITES)
-            .map(|(id, name)| Site {
-                id: SiteId(id),
-                name: name.into(),
-            })
-            .collect();
-        let (mut nodes, mut disks) = (Vec::new(), Vec::new());
-        for (number, member) in (0..).zip(self.with_role(Role::Data)) {
-            let site = sites.iter().find(|s| s.name == member.site);
-            nodes.push(Node {
-                name: member.name.clone(),
-                site: site.expect("data nodes stand at data sites").id,
-                address: member.address.clone(),
-                state: NodeState::default(),
-            });
-            disks.extend(member.disks.iter().map(|disk| Disk {
-                id: disk.id,
-                node: number,
-                weight: 1,
-                state: DiskState::Active,
-            }));
-        }
-        let ProfileShape { data, per_site } = self.profile;
-        let stripe = u64::from(data) * u64::from(CELL_SIZE);
-        let profile = |id, name: String, sites| Profile {
-            id: ProfileId(id),
-            name,
-            data,
-            per_site,
-            sites,
-            cell_size: CELL_SIZE,
-            chunk_size: CHUNK_SIZE / stripe * stripe,
-        };
-        let both = sites.iter().map(|s| s.id).collect();
-        let mut profiles = vec![profile(0, self.profile.to_string(), both)];
-        profiles.extend((1..).zip(&sites).map(|(id, site)| {
-            let name = format!("{data}+{} {}", per_site - data, site.name);
-            profile(id, name, vec![site.id])
-        }));
-        let tables = profiles
-            .iter()
-            .map(|p| compute_table(p, &nodes, &disks, PLACEMENT_GROUPS))
-            .collect::<Result<_, _>>()?;
-        let layout = Layout {
+        let foundation = Foundation {
             cluster: self.cluster,
-            epoch: Epoch(1),
-            standard: profiles[0].id,
-            one_zone: profiles[1..].iter().map(|p| p.id).collect(),
-            migration: Migration::default(),
-            change: None,
-            sites,
-            nodes,
-            disks,
-            profiles,
-            tables,
+            sites: DATA_SITES,
+            shape: self.profile,
+            placement_groups: PLACEMENT_GROUPS,
+            nodes: self.with_role(Role::Data).map(founder).collect(),
         };
-        layout.validate()?;
-        Ok(layout)
+        foundation.layout()
+    }
+}
+
+/// A storage node of the first layout. Its disks are alike: folders of one file system.
+fn founder(member: &Member) -> Founder<'_> {
+    Founder {
+        name: &member.name,
+        site: &member.site,
+        address: &member.address,
+        disks: member.disks.iter().map(|disk| (disk.id, 1)).collect(),
     }
 }
 
@@ -438,6 +389,8 @@ fn local(port: u16) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use riquet_cluster::profile::SiteId;
+
     use super::*;
 
     /// A cluster of two nodes a site, three disks each.
