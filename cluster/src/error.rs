@@ -24,6 +24,14 @@ pub enum Error {
         /// What the network said.
         why: String,
     },
+    /// The peer's answer broke off. It may be the fault of whom it had it from: try elsewhere.
+    #[error("the answer of {peer} broke off: {why}")]
+    BrokenOff {
+        /// The address that was called.
+        peer: String,
+        /// What the network said.
+        why: String,
+    },
     /// The peer knows a newer layout. Fetch it and try again.
     #[error("the peer has layout epoch {current}, newer than the request's")]
     NewerLayout {

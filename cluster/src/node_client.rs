@@ -468,10 +468,10 @@ impl PayloadReader {
     /// The next piece, of whatever length arrived; `None` once all has come.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when the stream breaks off.
+    /// [`Error::BrokenOff`] when the stream breaks off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.left > 0 {
-            let broken = |why: &str| Error::Unreachable {
+            let broken = |why: &str| Error::BrokenOff {
                 peer: self.peer.clone(),
                 why: why.into(),
             };

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::garbage::{Collector, Sweeper, Swept, remove_left_behind};
 use crate::migration::Mover;
 use crate::pace::Pace;
-use crate::repair::{Repairer, find_losses};
+use crate::repair::{Repairer, find_losses, heirs};
 use crate::scrub::Scrubber;
 use crate::server::{DiskSlot, Node};
 use crate::store::{Progress, ShardStore};
@@ -66,9 +66,16 @@ pub(crate) fn start(
     if let Some(host) = host {
         let grace = Duration::from_secs(node.settings.garbage_grace_seconds);
         let collector = Collector::new(client.clone(), transport.clone(), grace);
-        let (node, host) = (Arc::clone(node), Arc::clone(host));
-        let leads = move |group: GroupId| host.leads(group);
-        work.spawn(collector.run(move || node.layout.load(), leads));
+        let layout = || {
+            let node = Arc::clone(node);
+            move || node.layout.load()
+        };
+        let leads = || {
+            let host = Arc::clone(host);
+            move |group: GroupId| host.leads(group)
+        };
+        work.spawn(collector.run(layout(), leads()));
+        work.spawn(heirs::pass_on(client.clone(), layout(), leads()));
     }
     work
 }

@@ -1,6 +1,7 @@
 //! What background work on a disk is doing: told to operators, and begun early when they ask.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -113,9 +114,29 @@ impl Job {
 
 /// How what comes to a disk and leaves it stands.
 #[derive(Debug, Default)]
-pub struct Moves(Mutex<MoveReport>);
+pub struct Moves {
+    report: Mutex<MoveReport>,
+    has_strays: AtomicBool,
+    strayed: Notify,
+}
 
 impl Moves {
+    /// A shard came to the disk after its slot had left.
+    pub fn stray(&self) {
+        self.has_strays.store(true, Ordering::Release);
+        self.strayed.notify_one();
+    }
+
+    /// Waits for such a shard.
+    pub async fn strays(&self) {
+        self.strayed.notified().await;
+    }
+
+    /// Whether there was one since this was last asked.
+    pub fn takes_strays(&self) -> bool {
+        self.has_strays.swap(false, Ordering::AcqRel)
+    }
+
     /// How it stands.
     pub fn report(&self) -> MoveReport {
         self.lock().clone()
@@ -127,7 +148,7 @@ impl Moves {
     }
 
     fn lock(&self) -> MutexGuard<'_, MoveReport> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

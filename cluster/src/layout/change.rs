@@ -342,13 +342,15 @@ impl Layout {
         self.clone().rebalance_to(targets, now_ms, planned_bytes)
     }
 
-    /// With the rebalance given up. What was moving goes back.
+    /// With the rebalance given up. What was moving goes back, paused or not; given up again, it goes on to
+    /// where it went.
     pub fn aborted(&self) -> Changed {
-        if self.migration.rebalance.is_none() {
+        if self.migration.rebalance.is_none() && self.migration.moves.is_empty() {
             return Err(ChangeError::NoRebalance);
         }
         let mut next = self.clone();
         next.turn_back();
+        next.migration.pace.is_paused = false;
         next.succeed()
     }
 
@@ -437,9 +439,12 @@ impl Layout {
             settled_slots: 0,
             moved_bytes: 0,
         };
-        self.migration.rebalance = Some(rebalance.clone());
-        rebalance.planned_slots = self.slots_to_go() as u64;
-        if rebalance.planned_slots == 0 {
+        let before = self.migration.rebalance.replace(rebalance.clone());
+        rebalance.planned_slots = (self.slots_to_go() + self.migration.moves.len()) as u64;
+        // To come to a stop where everything is now is something to do while a rebalance goes elsewhere.
+        if self.slots_to_go() == 0
+            && before.is_none_or(|before| before.targets == rebalance.targets)
+        {
             return Err(ChangeError::NothingToMove);
         }
         // Checked before moves are begun towards it.

@@ -19,7 +19,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::{Disk, DiskIndex, DiskState, Layout, Pg, PgTable};
-use crate::id::DiskId;
+use crate::id::{DiskId, Epoch};
 use crate::profile::{Profile, ProfileId};
 
 use super::pace::Pace;
@@ -53,6 +53,9 @@ pub struct SlotMove {
     /// The disk that it comes from.
     #[n(3)]
     pub from: DiskIndex,
+    /// The layout that began it: one that was called off and begun again is another.
+    #[n(4)]
+    pub since: Epoch,
 }
 
 impl SlotMove {
@@ -148,10 +151,39 @@ impl Layout {
         pairs.map(differ).sum()
     }
 
-    /// Sets out for these tables, in the place of what was set out for before; slots that move go on.
+    /// Sets out for these tables, in the place of what was set out for before. Slots that move to where
+    /// they should be go on; others turn to where they should be, since their present disk may never
+    /// answer again. What came to it meanwhile it passes on, or it is made anew.
     pub(super) fn set_out(&mut self, rebalance: Rebalance) {
+        let since = Epoch(self.epoch.0 + 1);
+        let mut moves = std::mem::take(&mut self.migration.moves);
+        for moving in &mut moves {
+            let (at, slot) = self.place_of(moving);
+            let wanted = rebalance.targets[at].slots[slot];
+            let total = self.profiles[at].total();
+            let row = moving.pg.0 as usize * total;
+            let place = self.tables[at].slots[slot];
+            if wanted == moving.from {
+                // Back to where it came from.
+                moving.from = std::mem::replace(&mut self.tables[at].slots[slot], wanted);
+                moving.since = since;
+            } else if wanted != place && !self.tables[at].slots[row..row + total].contains(&wanted)
+            {
+                self.tables[at].slots[slot] = wanted;
+                moving.since = since;
+            }
+        }
+        self.migration.moves = moves;
         self.migration.rebalance = Some(rebalance);
         self.begin_moves();
+    }
+
+    /// The table of a moving slot, and where it is in it.
+    fn place_of(&self, moving: &SlotMove) -> (usize, usize) {
+        let profile = self.profiles.iter().position(|p| p.id == moving.profile);
+        let at = profile.expect("validate() found the profile");
+        let slot = moving.pg.0 as usize * self.profiles[at].total() + usize::from(moving.slot);
+        (at, slot)
     }
 
     /// The next layout, in which these moves to a disk are over and others begin; none: there are none
@@ -183,13 +215,14 @@ impl Layout {
     /// Gives the rebalance up: what moves goes back, with what came to its new disk meanwhile.
     pub(super) fn turn_back(&mut self) {
         self.migration.rebalance = None;
-        for moving in &mut self.migration.moves {
-            let profile = self.profiles.iter().position(|p| p.id == moving.profile);
-            let at = profile.expect("validate() found the profile");
-            let total = self.profiles[at].total();
-            let slot = moving.pg.0 as usize * total + usize::from(moving.slot);
+        let since = Epoch(self.epoch.0 + 1);
+        let mut moves = std::mem::take(&mut self.migration.moves);
+        for moving in &mut moves {
+            let (at, slot) = self.place_of(moving);
             std::mem::swap(&mut self.tables[at].slots[slot], &mut moving.from);
+            moving.since = since;
         }
+        self.migration.moves = moves;
     }
 
     /// Begins every move that may: none of its group and site is under way. Ends the rebalance when
@@ -199,6 +232,8 @@ impl Layout {
             return;
         };
         let mut begun = Vec::new();
+        // Whoever begins moves makes the next layout of this one.
+        let since = Epoch(self.epoch.0 + 1);
         for (at, target) in rebalance.targets.iter().enumerate() {
             let profile = self.profiles[at].clone();
             let groups = self.tables[at].slots.len() / profile.total();
@@ -216,6 +251,7 @@ impl Layout {
                         pg,
                         slot: slot as u8,
                         from,
+                        since,
                     });
                 }
             }

@@ -187,6 +187,38 @@ fn a_disk_is_replaced_by_an_empty_one() {
 }
 
 #[test]
+fn what_moves_to_a_dead_disk_turns_elsewhere() {
+    let six = layout(6, 4, 6, 16);
+    let ready = six
+        .with_disks("n0", &[(disk(50), 10), (disk(51), 10)])
+        .unwrap();
+    let going = ready.with_replacement(disk(1), disk(50), 7, 5).unwrap();
+    // The one that takes in dies, and is replaced itself.
+    let turned = going.with_replacement(disk(50), disk(51), 8, 5).unwrap();
+    assert_eq!(turned.slots_held(12), 0, "nothing waits for it");
+    assert!(turned.migration.moves.iter().all(|moving| moving.from == 0));
+    let done = settled(turned);
+    assert_eq!((done.slots_held(0), done.slots_held(13)), (0, 16));
+    // Or the old one goes on after all.
+    let back = settled(
+        rebalanced(
+            &going
+                .undrained(&[disk(1)])
+                .unwrap()
+                .draining(&[disk(50)])
+                .unwrap(),
+        )
+        .unwrap(),
+    );
+    assert_eq!(back.slots_held(12), 0);
+    assert!(back.slots_held(0) > 0);
+    // Given up twice, it goes on.
+    let there = going.aborted().unwrap().aborted().unwrap();
+    assert_eq!(there.tables, going.tables);
+    assert_ne!(there.migration.moves, going.migration.moves, "begun anew");
+}
+
+#[test]
 fn what_moves_to_a_disk_may_settle_in_parts() {
     let grown = layout(7, 4, 6, 32).draining(&[disk(1)]).unwrap();
     let going = rebalanced(&grown).unwrap();

@@ -1,6 +1,8 @@
 //! The admin API: requests as types, who may make them, and what answers them. See
 //! `riquet_cluster::admin` for what is asked and answered.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -18,6 +20,9 @@ use crate::gateway::Gateway;
 
 /// Bytes of a request's document, at most: a node with hundreds of disks.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// How long a request's document may take to come.
+const DOCUMENT_WAIT: Duration = Duration::from_secs(10);
 
 /// Layouts in one page of the history, at most.
 const MAX_HISTORY: u32 = 1000;
@@ -59,10 +64,11 @@ pub(super) enum Subject {
 /// Answers a request.
 pub(super) async fn answer(gateway: &Gateway, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let outcome = match Limited::new(body, MAX_DOCUMENT_BYTES).collect().await {
-        Ok(body) => run(gateway, &head, &body.to_bytes()).await,
-        Err(_) => Err(AdminError::Malformed(
-            "the document is too long or broke off".into(),
+    let body = Limited::new(body, MAX_DOCUMENT_BYTES).collect();
+    let outcome = match tokio::time::timeout(DOCUMENT_WAIT, body).await {
+        Ok(Ok(body)) => run(gateway, &head, &body.to_bytes()).await,
+        Ok(Err(_)) | Err(_) => Err(AdminError::Malformed(
+            "the document is too long, or did not come".into(),
         )),
     };
     match outcome {

@@ -26,6 +26,7 @@ const USUAL_UNIT_BYTES: f64 = (1u64 << 30) as f64;
 
 /// Makes a change.
 pub(super) async fn make(gateway: &Gateway, by: &str, call: Call) -> Result<Changed, AdminError> {
+    check_left(gateway, &call).await?;
     for _ in 0..ATTEMPTS {
         let layout = gateway.metadata.cluster().await?.layout;
         let (next, what) = think_out(gateway, &layout, &call).await?;
@@ -53,7 +54,7 @@ async fn think_out(
     Ok(match call {
         Call::AddNode(new) => {
             let unit = unit_bytes(&Survey::of(&nodes, layout).await, layout);
-            let disks = disks_of_new(&nodes, new, unit).await?;
+            let disks = disks_of_new(&nodes, layout, new, unit).await?;
             let next = layout.with_node(&new.name, &new.site, &new.address, &disks)?;
             let (name, count) = (&new.name, disks.len());
             (next, format!("node {name} came with {count} disks"))
@@ -61,7 +62,7 @@ async fn think_out(
         Call::AddDisks(name, new) => {
             let node = layout.find_node(name);
             let node = node.ok_or_else(|| ChangeError::UnknownNode(name.clone()))?;
-            let health = ask(&nodes, name, &node.address).await?;
+            let health = ask(&nodes, layout, name, &node.address).await?;
             let unit = unit_bytes(&Survey::of(&nodes, layout).await, layout);
             let disks = weighed(layout, &health, &new.disks, unit)?;
             let next = layout.with_disks(name, &disks)?;
@@ -85,9 +86,8 @@ async fn think_out(
         }
         Call::Replace(old, new) => {
             let ready = replacement_ready(&nodes, layout, new.new).await?;
-            let loads = survey::loads(&nodes, layout).await;
-            let bytes = loads.get(old).into_iter().flatten().map(|load| load.bytes);
-            let next = ready.with_replacement(*old, new.new, now_ms(), bytes.sum())?;
+            let held = survey::held_bytes(&nodes, layout, *old).await;
+            let next = ready.with_replacement(*old, new.new, now_ms(), held)?;
             // One change for whoever asked, and one version of the layout.
             let next = Layout {
                 epoch: riquet_cluster::id::Epoch(layout.epoch.0 + 1),
@@ -169,10 +169,11 @@ fn disks(layout: &Layout, subject: &Subject) -> Result<Vec<DiskId>, ChangeError>
 /// The disks of a node that comes, weighed. It must run, or gateways would wait for it in vain.
 async fn disks_of_new(
     nodes: &NodeClient,
+    layout: &Layout,
     new: &NewNode,
     unit_bytes: f64,
 ) -> Result<Vec<(DiskId, u32)>, AdminError> {
-    let health = ask(nodes, &new.name, &new.address).await?;
+    let health = ask(nodes, layout, &new.name, &new.address).await?;
     if health.site != new.site {
         return Err(AdminError::OtherNode {
             address: new.address.clone(),
@@ -270,13 +271,56 @@ fn weigh(
     Ok((disk.id, disk.weight.unwrap_or(of_size.max(1))))
 }
 
-async fn ask(nodes: &NodeClient, name: &str, address: &str) -> Result<NodeHealth, AdminError> {
+/// That what is to be removed has given up all that it can: what moved away may still be kept until it is
+/// known to be elsewhere. A node that does not answer can't be waited for.
+async fn check_left(gateway: &Gateway, call: &Call) -> Result<(), AdminError> {
+    let subject = match call {
+        Call::RemoveNode(name) => Subject::Node(name.clone()),
+        Call::RemoveDisk(id) => Subject::Disk(*id),
+        _ => return Ok(()),
+    };
+    let layout = gateway.metadata.cluster().await?.layout;
+    let disks = disks(&layout, &subject)?;
+    let survey = Survey::of(&nodes(gateway, &layout), &layout).await;
+    let of_them = survey.upkeep().filter(|disk| disks.contains(&disk.disk));
+    match of_them.map(|disk| disk.moves.to_leave).sum() {
+        0 => Ok(()),
+        shards => Err(AdminError::StillLeaving {
+            what: subject.in_words(),
+            shards,
+        }),
+    }
+}
+
+async fn ask(
+    nodes: &NodeClient,
+    layout: &Layout,
+    name: &str,
+    address: &str,
+) -> Result<NodeHealth, AdminError> {
+    let authority = address.parse::<http::uri::Authority>().ok();
+    let is_plain = authority.is_some_and(|at| at.port().is_some() && !address.contains('@'));
+    if !is_plain {
+        return Err(AdminError::Malformed(format!(
+            "{address:?} is no host:port"
+        )));
+    }
     let health = nodes.health(address).await;
     let health = health.map_err(|error| AdminError::NodeSilent {
         name: name.to_owned(),
         address: address.to_owned(),
         why: error.to_string(),
     })?;
+    if health
+        .cluster
+        .is_some_and(|cluster| cluster != layout.cluster)
+    {
+        return Err(AdminError::OtherNode {
+            address: address.to_owned(),
+            found: "a node of another cluster".to_owned(),
+            wanted: format!("node {name} of this one"),
+        });
+    }
     match health.name == name {
         true => Ok(health),
         false => Err(AdminError::OtherNode {

@@ -57,6 +57,16 @@ pub(super) enum AdminError {
         /// The disk.
         disk: String,
     },
+    /// What left a disk is not yet known to be elsewhere.
+    #[error(
+        "{what} still keeps {shards} shards until they are where they moved to: try again later"
+    )]
+    StillLeaving {
+        /// A node or a disk.
+        what: String,
+        /// Shards.
+        shards: u64,
+    },
     /// The plan is not the one that is meant.
     #[error("the plan has changed: plan anew")]
     OtherPlan,
@@ -77,7 +87,10 @@ impl AdminError {
                 StatusCode::BAD_REQUEST
             }
             Self::NoSuchDisk { .. } => StatusCode::NOT_FOUND,
-            Self::Change(_) | Self::OtherPlan | Self::OtherNode { .. } => StatusCode::CONFLICT,
+            Self::Change(_)
+            | Self::OtherPlan
+            | Self::OtherNode { .. }
+            | Self::StillLeaving { .. } => StatusCode::CONFLICT,
             Self::Contended | Self::Metadata(_) | Self::NodeSilent { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -97,6 +110,7 @@ impl AdminError {
             Self::OtherNode { .. } => "other-node",
             Self::NoSuchDisk { .. } => "unknown-disk",
             Self::OtherPlan => "other-plan",
+            Self::StillLeaving { .. } => "still-leaving",
             Self::Change(change) => match change {
                 C::UnknownNode(_) => "unknown-node",
                 C::UnknownSite(_) => "unknown-site",

@@ -33,6 +33,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use riquet_cluster::telemetry::metrics::{Exporter, note_ready};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gateway::Gateway;
@@ -40,6 +41,15 @@ use crate::server::Peer;
 
 /// How long the metadata may take to answer a question about readiness.
 const READY_WAIT: Duration = Duration::from_secs(2);
+
+/// Connections of operators and what watches for them, at most; more are turned away.
+const CONNECTIONS_MAX: usize = 256;
+
+/// How long to wait when the system refuses to accept, as it does when it's out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long an operator's client may take for the head of a request.
+const HEAD_WAIT: Duration = Duration::from_secs(30);
 
 /// How long an operator's client may take for the handshake of TLS.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
@@ -71,11 +81,13 @@ pub(crate) async fn serve(
     standing: Arc<Standing>,
     metrics: Exporter,
 ) {
+    let turns = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "an operator's connection was lost");
+                tracing::warn!(%error, "can't accept operators' connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
@@ -85,10 +97,17 @@ pub(crate) async fn serve(
             let (standing, metrics) = (standing.clone(), metrics.clone());
             async move { Ok::<_, Infallible>(answer(request, &standing, &metrics).await) }
         });
+        let Ok(turn) = Arc::clone(&turns).try_acquire_owned() else {
+            tracing::warn!(%peer, "too many operators' connections");
+            continue;
+        };
         let tls = tls.clone();
         tokio::spawn(async move {
+            let _turn = turn;
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new());
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_WAIT);
             let served = match tls {
                 None => {
                     builder

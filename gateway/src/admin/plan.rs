@@ -147,23 +147,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Shards in a slot, and their bytes. All slots of a group hold a shard of each of its chunks, of one
-    /// length: where the slot's own disk does not answer, another slot tells.
+    /// length: the fullest tells, as others may still be on their way, or their disks not answer.
     fn load(&self, profile: &Profile, moving: &Move) -> (u64, u64) {
-        let own = self.layout.disk(moving.from);
         let slots = self.layout.slots(profile, moving.pg);
-        let own = std::iter::once((moving.slot, own));
-        let others = (0u8..)
-            .zip(slots)
-            .map(|(slot, at)| (slot, self.layout.disk(*at)));
-        let mut found = own
-            .chain(others)
-            .filter(|(_, disk)| !(self.is_silent)(disk));
-        let load = |(slot, disk): (u8, &Disk)| {
+        let loads = (0u8..).zip(slots).filter_map(|(slot, at)| {
+            let disk = self.layout.disk(*at).id;
             self.loads
-                .get(&(disk.id, profile.id, moving.pg, slot))
+                .get(&(disk, profile.id, moving.pg, slot))
                 .copied()
-        };
-        found.next().and_then(load).unwrap_or((0, 0))
+        });
+        loads.max().unwrap_or((0, 0))
     }
 
     /// How many shards must cross between the sites for each that moves: none while it can be copied, or

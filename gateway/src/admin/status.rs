@@ -4,6 +4,8 @@ mod groups;
 mod health;
 mod risk;
 
+use std::collections::BTreeSet;
+
 use riquet_cluster::admin::{Capacity, ClusterStatus, DiskView, RebalanceStatus, SiteView, Work};
 use riquet_cluster::clock::now_ms;
 use riquet_cluster::layout::Layout;
@@ -68,7 +70,10 @@ fn rebalance_of(layout: &Layout, survey: &Survey) -> RebalanceStatus {
     let sum = |figure: fn(&riquet_cluster::wire::upkeep::MoveReport) -> u64| -> u64 {
         survey.upkeep().map(|disk| figure(&disk.moves)).sum()
     };
-    let takes_in = survey.upkeep().filter(|disk| disk.moves.slots > 0).count() as u64;
+    // The disks of a node share its rate.
+    let takes_in = survey.upkeep().filter(|disk| disk.moves.slots > 0);
+    let takes_in = takes_in.filter_map(|disk| Some(&layout.find_disk(disk.disk)?.1.name));
+    let takes_in = takes_in.collect::<BTreeSet<_>>().len() as u64;
     let troubles = survey.upkeep().filter_map(|disk| {
         let error = disk.moves.error.as_ref()?;
         Some(format!("disk {}: {error}", disk.disk))
@@ -87,7 +92,7 @@ fn rebalance_of(layout: &Layout, survey: &Survey) -> RebalanceStatus {
         owed_shards: sum(|moves| moves.owed_shards),
         to_leave: sum(|moves| moves.to_leave),
         pace: migration.pace.clone(),
-        bytes_per_second: rate * takes_in,
+        bytes_per_second: rate.saturating_mul(takes_in),
         troubles: troubles.collect(),
     }
 }

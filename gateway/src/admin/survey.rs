@@ -80,6 +80,18 @@ impl Survey {
     }
 }
 
+/// Bytes of the shards on a disk; 0 if it does not answer.
+pub(super) async fn held_bytes(nodes: &NodeClient, layout: &Layout, disk: DiskId) -> u64 {
+    let Some((disk, _)) = layout.find_disk(disk) else {
+        return 0;
+    };
+    let target = Target::on_disk(layout, disk, RequestId::from_u128(rand::random()));
+    match timeout(LOADS_WAIT, nodes.slot_loads(&target)).await {
+        Ok(Ok(held)) => held.loads.iter().map(|load| load.bytes).sum(),
+        _ => 0,
+    }
+}
+
 /// What the disks of a layout hold, slot by slot; disks that don't answer are left out.
 pub(super) async fn loads(nodes: &NodeClient, layout: &Layout) -> BTreeMap<DiskId, Vec<SlotLoad>> {
     let present = layout.disks.iter();

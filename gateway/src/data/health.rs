@@ -63,6 +63,7 @@ impl Health {
                 let present: Vec<&Node> = present
                     .filter(|node| node.state != NodeState::Removed)
                     .collect();
+                health.forget_all_but(&present);
                 let probes = present.iter().map(|node| probe(&transport, &node.address));
                 let answers = futures_util::future::join_all(probes).await;
                 for (node, answer) in present.into_iter().zip(answers) {
@@ -104,6 +105,13 @@ impl Health {
         if matches!(error, Error::Unreachable { .. }) {
             self.set(address, false);
         }
+    }
+
+    /// Forgets nodes that the layout no longer has.
+    fn forget_all_but(&self, present: &[&Node]) {
+        let mut down = self.down.write().expect("no holder panics");
+        down.retain(|address| present.iter().any(|node| node.address == *address));
+        metrics::gauge!("riquet_gateway_nodes_down").set(down.len() as f64);
     }
 
     /// Tells the metrics how many nodes of each site answer, and by which layout.

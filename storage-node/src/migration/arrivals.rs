@@ -44,6 +44,9 @@ const NOTED_AT_ONCE: usize = 1000;
 /// How long a cell is waited for.
 const CELL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Times that a shard which somebody else is writing is tried again.
+const MAX_BUSY: u32 = 30;
+
 /// Pause before a disk that gave no answer is asked again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Arrivals<'a> {
     mover: &'a Mover,
     layout: &'a Layout,
+    moves: &'a [SlotMove],
     /// The slots that come, and from where.
     coming: HashMap<(ProfileId, Pg), Vec<(u8, &'a Disk)>>,
     /// Disks that give no answer, and since when.
@@ -72,6 +76,8 @@ struct Coming<'a> {
 enum Came {
     /// It is here now.
     Copied,
+    /// Somebody else brought it.
+    Here,
     /// It can't be had where it should come from.
     Lost,
     /// Somebody else is writing it.
@@ -99,7 +105,7 @@ impl From<CellError> for CopyError {
 }
 
 impl<'a> Arrivals<'a> {
-    pub(super) fn new(mover: &'a Mover, layout: &'a Layout, moves: &[SlotMove]) -> Self {
+    pub(super) fn new(mover: &'a Mover, layout: &'a Layout, moves: &'a [SlotMove]) -> Self {
         let mut coming: HashMap<_, Vec<(u8, &Disk)>> = HashMap::new();
         for moving in moves {
             let slots = coming.entry((moving.profile, moving.pg)).or_default();
@@ -108,6 +114,7 @@ impl<'a> Arrivals<'a> {
         Self {
             mover,
             layout,
+            moves,
             coming,
             silent: Mutex::default(),
         }
@@ -120,6 +127,7 @@ impl<'a> Arrivals<'a> {
         for group in GroupId::keys(key_groups) {
             let mut after = None;
             loop {
+                self.check_called()?;
                 let (blobs, more) = self.mover.client.list_blobs(group, after, PAGE).await?;
                 busy += self.take_in_page(group, after, &blobs).await?;
                 after = blobs.last().map(|record| record.blob.id);
@@ -162,6 +170,7 @@ impl<'a> Arrivals<'a> {
         while let Some((shard, came)) = copies.next().await {
             match came? {
                 Came::Copied => copied.push(shard),
+                Came::Here => {}
                 Came::Lost => lost.push(Debt {
                     disk: self.mover.store.disk(),
                     shard,
@@ -169,12 +178,29 @@ impl<'a> Arrivals<'a> {
                 Came::Busy => busy += 1,
             }
         }
-        self.note_lost(group, lost).await?;
+        self.note_lost(group, blobs, lost).await?;
         if busy == 0 {
             self.forgive(group, of_source).await?;
         }
         self.remove_garbage(group, after, &copied).await?;
         Ok(busy)
+    }
+
+    /// Breaks off when a newer layout has called some of the moves off.
+    fn check_called(&self) -> Result<(), MigrationError> {
+        let newest = self.mover.node.layout.load();
+        let is_called = newest.is_some_and(|newest| {
+            let present = &newest.migration.moves;
+            let is_there = |moving: &SlotMove| {
+                let at = present.binary_search_by_key(&moving.key(), SlotMove::key);
+                at.is_ok_and(|at| present[at] == *moving)
+            };
+            self.moves.iter().all(is_there)
+        });
+        match is_called {
+            true => Ok(()),
+            false => Err(MigrationError::CalledOff),
+        }
     }
 
     /// The shards of a blob that are in slots that come.
@@ -201,15 +227,25 @@ impl<'a> Arrivals<'a> {
 
     /// Gets a shard, waiting for a disk that gives no answer, but not for ever.
     async fn fetch(&self, coming: &Coming<'_>) -> Result<Came, MigrationError> {
+        let mut busy = 0;
         loop {
             if self.is_given_up(coming.from) {
                 return Ok(Came::Lost);
             }
             self.mover.throttle.wait_to_begin().await;
+            self.check_called()?;
             match self.copy(coming).await {
                 Ok(()) => {
                     self.answers(coming.from);
                     return Ok(Came::Copied);
+                }
+                // An upload or a repair: soon it is there.
+                Err(CopyError::Own(Error::Busy)) if busy < MAX_BUSY => {
+                    busy += 1;
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                    if self.mover.store.has(&coming.id)? {
+                        return Ok(Came::Here);
+                    }
                 }
                 Err(CopyError::Own(Error::Busy | Error::Conflict)) => return Ok(Came::Busy),
                 Err(CopyError::Own(error)) => return Err(error.into()),
@@ -268,12 +304,33 @@ impl<'a> Arrivals<'a> {
         Ok(())
     }
 
-    async fn note_lost(&self, group: GroupId, lost: Vec<Debt>) -> Result<(), MigrationError> {
+    async fn note_lost(
+        &self,
+        group: GroupId,
+        blobs: &[BlobRecord],
+        lost: Vec<Debt>,
+    ) -> Result<(), MigrationError> {
+        let client = &self.mover.client;
         for debts in lost.chunks(NOTED_AT_ONCE) {
-            let noted = self.mover.client.owe_shards(group, debts.to_vec()).await?;
+            let noted = client.owe_shards(group, debts.to_vec()).await?;
             let disk = self.mover.store.disk();
             let moves = &self.mover.node.upkeep[&disk].moves;
             moves.note(|report| report.owed_shards += noted);
+            // What the group does not owe is of blobs that are gone from it: removed, or moved with their
+            // tablet while the page was being copied.
+            let owed = client.are_owed(group, debts.to_vec()).await?;
+            for (debt, _) in debts.iter().zip(owed).filter(|(_, is_owed)| !is_owed) {
+                let blob = debt.shard.chunk.blob;
+                let Some(record) = blobs.iter().find(|record| record.blob.id == blob) else {
+                    continue;
+                };
+                if let Some(bucket) = client.bucket_by_id(record.bucket).await? {
+                    let now = bucket.group_of(record.key.as_bytes());
+                    if now != group {
+                        client.owe_shards(now, vec![debt.clone()]).await?;
+                    }
+                }
+            }
         }
         Ok(())
     }

@@ -39,11 +39,26 @@ enum Departure {
     Orphan,
 }
 
-/// Gives up what a layout has elsewhere. Returns how much of that is not there yet.
-pub(super) async fn give_up(mover: &Mover, layout: &Layout) -> Result<u64, MigrationError> {
-    let mut left = 0;
+/// What could not go yet.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Shards that are not yet where they belong.
+    pub(super) waiting: u64,
+    /// Shards of which no blob is known: of uploads under way, or nobody's.
+    pub(super) orphans: u64,
+}
+
+/// Gives up what a layout has elsewhere. Returns what is left.
+pub(super) async fn give_up(mover: &Mover, layout: &Layout) -> Result<Left, MigrationError> {
+    let mut left = Left::default();
     let mut after = None;
     loop {
+        // By a newer layout the rest may be to stay.
+        let newest = mover.node.layout.load();
+        if newest.is_none_or(|newest| newest.epoch != layout.epoch) {
+            left.waiting = left.waiting.max(1);
+            return Ok(left);
+        }
         let page = mover.store.placed(after, PAGE).await?;
         let is_last = page.len() < PAGE;
         after = page.last().map(|shard| shard.id);
@@ -59,19 +74,19 @@ pub(super) async fn give_up(mover: &Mover, layout: &Layout) -> Result<u64, Migra
         }
         let mut handed_over = stream::iter(calls).buffer_unordered(AT_ONCE);
         while let Some(departure) = handed_over.next().await {
-            match departure? {
-                Departure::Gone | Departure::Orphan => {}
-                Departure::Waits => left += 1,
+            match departure {
+                Ok(Departure::Gone) => {}
+                Ok(Departure::Orphan) => left.orphans += 1,
+                Ok(Departure::Waits) => left.waiting += 1,
+                // One that can't be read, or judged now, does not keep the others.
+                Err(error) => {
+                    tracing::debug!(disk = %mover.store.disk(), %error, "a shard does not leave");
+                    left.waiting += 1;
+                }
             }
         }
-        // By a newer layout the rest may be to stay.
-        let is_newest = mover
-            .node
-            .layout
-            .load()
-            .is_some_and(|newest| newest.epoch == layout.epoch);
-        if is_last || !is_newest {
-            return Ok(left.max(u64::from(!is_newest)));
+        if is_last {
+            return Ok(left);
         }
     }
 }
@@ -85,8 +100,10 @@ async fn hand_over(
     let Some(profile) = layout.profile(shard.profile) else {
         return Ok(Departure::Orphan);
     };
-    let slots = layout.slots(profile, shard.pg);
-    let Some(at) = slots.get(usize::from(shard.id.index)) else {
+    // What a record says of itself may be out of bounds.
+    let mut rows = layout.table(profile).slots.chunks_exact(profile.total());
+    let row = rows.nth(shard.pg.0 as usize);
+    let Some(at) = row.and_then(|row| row.get(usize::from(shard.id.index))) else {
         return Ok(Departure::Orphan);
     };
     let disk = layout.disk(*at);

@@ -15,7 +15,7 @@ mod settlement;
 mod throttle;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use riquet_cluster::id::{Epoch, RequestId};
@@ -27,10 +27,14 @@ use crate::error::Error;
 use crate::server::Node;
 use crate::store::{DiskHealth, ShardStore};
 use arrivals::Arrivals;
+use departures::Left;
 use throttle::Throttle;
 
 /// How long a disk waits for another layout before it looks again whether something is left to do.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// How long shards of uploads under way are left before it is looked again whether they were committed.
+const ORPHANS_LOOK: Duration = Duration::from_secs(60);
 
 /// Why nothing moves for now. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,9 @@ enum MigrationError {
     /// Others are writing the same shards.
     #[error("{0} shards are being written by others")]
     Busy(usize),
+    /// A newer layout has other moves.
+    #[error("the layout has changed")]
+    CalledOff,
     /// The disk failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -81,20 +88,31 @@ impl Mover {
     /// Takes in and gives up, until it is dropped.
     pub(crate) async fn run(self) {
         let report = &self.node.upkeep[&self.store.disk()].moves;
-        // The last layout by which nothing was left to give up.
+        // The last layout by which nothing was left to give up, and whether orphans were.
         let mut given_up: Option<Epoch> = None;
+        let mut orphans_seen: Option<Instant> = None;
         loop {
             let layout = self.node.layout.load();
             let epoch = layout.as_ref().map(|layout| layout.epoch);
             if let Some(layout) = layout {
                 let moves = layout.moves_to(self.store.disk()).copied().collect();
                 let moved = self.take_in(&layout, moves).boxed().await;
-                let left = match given_up == epoch {
+                // Taking in may have taken long.
+                let layout = self.node.layout.load().unwrap_or(layout);
+                let is_due = orphans_seen.is_some_and(|at| at.elapsed() > ORPHANS_LOOK);
+                let has_strays = report.takes_strays();
+                let left = match given_up == Some(layout.epoch) && !is_due && !has_strays {
                     true => Ok(0),
-                    false => self.give_up(&layout).boxed().await,
+                    false => {
+                        let left = self.give_up(&layout).boxed().await;
+                        if let Ok(left) = &left {
+                            orphans_seen = (left.orphans > 0).then(Instant::now);
+                        }
+                        left.map(|left| left.waiting)
+                    }
                 };
                 if matches!(left, Ok(0)) {
-                    given_up = epoch;
+                    given_up = Some(layout.epoch);
                 }
                 let error = moved.err().or_else(|| left.as_ref().err().cloned());
                 if let Some(error) = &error {
@@ -105,7 +123,11 @@ impl Mover {
                     report.to_leave = left.unwrap_or(report.to_leave);
                 });
             }
-            self.node.layout.changed_from(epoch, LOOK).await;
+            let strays = report.strays();
+            tokio::select! {
+                () = self.node.layout.changed_from(epoch, LOOK) => {}
+                () = strays => {}
+            }
         }
     }
 
@@ -133,8 +155,8 @@ impl Mover {
         take_in.await.map_err(|error| error.to_string())
     }
 
-    /// Gives up what the layout has elsewhere. Returns how much of that could not go yet.
-    async fn give_up(&self, layout: &Layout) -> Result<u64, String> {
+    /// Gives up what the layout has elsewhere. Returns what could not go yet.
+    async fn give_up(&self, layout: &Layout) -> Result<Left, String> {
         departures::give_up(self, layout)
             .await
             .map_err(|error| error.to_string())

@@ -12,7 +12,7 @@ use crate::server::Node;
 const STANDSTILL_LOOK: Duration = Duration::from_secs(5);
 
 /// How fast what has begun goes on when nothing is to move any more.
-const SLOWEST_BYTES_PER_SECOND: u64 = 1 << 20;
+const FINISHING_BYTES_PER_SECOND: u64 = 1 << 20;
 
 /// Lets bytes through at the layout's pace, and slower while users wait.
 pub(crate) struct Throttle {
@@ -36,9 +36,11 @@ impl Throttle {
 
     /// Waits for the turn of so many bytes.
     pub(super) async fn take(&self, bytes: u64) {
-        self.pace
-            .take_at(bytes, self.rate().max(SLOWEST_BYTES_PER_SECOND))
-            .await;
+        let rate = match self.rate() {
+            0 => FINISHING_BYTES_PER_SECOND,
+            rate => rate,
+        };
+        self.pace.take_at(bytes, rate).await;
     }
 
     /// Bytes per second now.

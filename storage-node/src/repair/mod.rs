@@ -10,6 +10,7 @@
 //! debt is struck only for a shard that is durable or that nothing needs.
 
 mod backlog;
+pub(crate) mod heirs;
 mod losses;
 mod rebuild;
 mod tally;
@@ -215,8 +216,14 @@ impl Repairer {
             return Settled::Left;
         }
         let passed_on = vec![Debt { disk: now, shard }];
-        match self.client.owe_shards(group, passed_on).await {
-            Ok(_) => Settled::Paid(debt),
+        let owe = async {
+            self.client.owe_shards(group, passed_on.clone()).await?;
+            self.client.are_owed(group, passed_on).await
+        };
+        match owe.await {
+            Ok(owed) if owed == [true] => Settled::Paid(debt),
+            // Its blob is gone, and the debt with it, or moved with its tablet, and will be met there.
+            Ok(_) => Settled::Left,
             Err(error) => {
                 tracing::debug!(%shard, %error, "not passed on");
                 Settled::Left

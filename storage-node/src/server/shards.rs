@@ -98,6 +98,7 @@ async fn put(node: &Node, store: &ShardStore, id: ShardId, request: Request<Inco
     }
     node.layout
         .check_place(request.headers(), store.disk(), &descriptor)?;
+    let (profile, pg) = (descriptor.profile, descriptor.pg);
     let is_users = !request.headers().contains_key(BACKGROUND);
     let mut body = request.into_body();
     if body
@@ -116,6 +117,13 @@ async fn put(node: &Node, store: &ShardStore, id: ShardId, request: Request<Inco
     }
     let written = Instant::now();
     let stored = writer.finish().await?;
+    // Its slot may have left while it came.
+    if let Some(layout) = node.layout.load()
+        && !layout.holds(store.disk(), profile, pg, id.index)
+        && let Some(upkeep) = node.upkeep.get(&store.disk())
+    {
+        upkeep.moves.stray();
+    }
     if is_users {
         node.load.waited(written.elapsed());
     }
