@@ -296,12 +296,7 @@ impl NodeClient {
     /// What a disk holds, slot by slot.
     pub async fn slot_loads(&self, target: &Target) -> Result<SlotLoads, Error> {
         let path = format!("/v1/disks/{}/slots", target.disk);
-        let request = self
-            .request(Method::GET, target, &path)
-            .body(empty_body())
-            .expect("the parts of the request are valid");
-        let answer = expect_success(target, self.transport.send(request).await?).await?;
-        document(target, answer).await
+        self.read(target, &path).await
     }
 
     /// Up to `max` shards of a disk after `after`, with what their records say of them.
@@ -326,8 +321,17 @@ impl NodeClient {
         if let Some(after) = after {
             path.push_str(&format!("&after={after}"));
         }
+        self.read(target, &path).await
+    }
+
+    /// Reads a document about a disk.
+    async fn read<P: for<'b> minicbor::Decode<'b, ()>>(
+        &self,
+        target: &Target,
+        path: &str,
+    ) -> Result<P, Error> {
         let request = self
-            .request(Method::GET, target, &path)
+            .request(Method::GET, target, path)
             .body(empty_body())
             .expect("the parts of the request are valid");
         let answer = expect_success(target, self.transport.send(request).await?).await?;

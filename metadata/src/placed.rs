@@ -42,6 +42,13 @@ impl BlobRef {
         here.map(|(shard, _)| shard)
     }
 
+    /// The disk on which a layout places a shard of the blob; none: it places no such shard.
+    pub fn disk_of(&self, layout: &Layout, shard: ShardId) -> Option<DiskId> {
+        let mut shards = self.shards_of(layout, shard.chunk);
+        let found = shards.find(|(of_slot, _)| *of_slot == shard);
+        found.map(|(_, disk)| disk)
+    }
+
     /// The shards of one of its chunks, each with the disk on which a layout places it; none at all if
     /// the layout does not know the profile.
     pub fn shards_of<'a>(

@@ -169,8 +169,7 @@ impl Layout {
         if self.find_node(name).is_some() {
             return Err(ChangeError::NameTaken(name.to_owned()));
         }
-        let present = self.nodes.iter().filter(|n| n.state != NodeState::Removed);
-        if let Some(twin) = present.into_iter().find(|node| node.address == address) {
+        if let Some(twin) = self.present_nodes().find(|node| node.address == address) {
             return Err(ChangeError::AddressTaken {
                 address: address.to_owned(),
                 node: twin.name.clone(),
@@ -333,13 +332,19 @@ impl Layout {
         now_ms: u64,
         planned_bytes: u64,
     ) -> Changed {
-        if planned != self.epoch {
-            return Err(ChangeError::OldPlan {
+        self.check_planned(planned)?;
+        self.clone().rebalance_to(targets, now_ms, planned_bytes)
+    }
+
+    /// That a plan was made for this layout.
+    pub fn check_planned(&self, planned: Epoch) -> Result<(), ChangeError> {
+        match planned == self.epoch {
+            true => Ok(()),
+            false => Err(ChangeError::OldPlan {
                 planned,
                 present: self.epoch,
-            });
+            }),
         }
-        self.clone().rebalance_to(targets, now_ms, planned_bytes)
     }
 
     /// With the rebalance given up. What was moving goes back, paused or not; given up again, it goes on to
@@ -532,10 +537,9 @@ impl Layout {
     }
 
     fn disk_number(&self, id: DiskId) -> Result<DiskIndex, ChangeError> {
-        let present = |disk: &Disk| disk.state != DiskState::Removed && disk.id == id;
-        let at = self.disks.iter().position(present);
-        let at = at.ok_or(ChangeError::UnknownDisk(id))?;
-        Ok(DiskIndex::try_from(at).expect("push_disks() counts"))
+        let mut present = self.present_disks();
+        let found = present.find(|(_, disk)| disk.id == id);
+        found.map(|(at, _)| at).ok_or(ChangeError::UnknownDisk(id))
     }
 
     fn disk_mut(&mut self, id: DiskId) -> Result<&mut Disk, ChangeError> {

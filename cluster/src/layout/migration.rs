@@ -114,28 +114,39 @@ impl Layout {
 
     /// Whether a disk has, or gives away, a slot.
     pub fn holds(&self, disk: DiskId, profile: ProfileId, pg: Pg, slot: u8) -> bool {
-        let Some(of_profile) = self.profile(profile) else {
-            return false;
-        };
-        let row = self
-            .table(of_profile)
-            .slots
-            .chunks_exact(of_profile.total());
-        let placed = row
-            .skip(pg.0 as usize)
-            .map(|row| row.get(usize::from(slot)));
-        let placed = placed.flatten().next();
-        placed.is_some_and(|at| self.disk(*at).id == disk)
-            || self
-                .source_of(profile, pg, slot)
-                .is_some_and(|from| from.id == disk)
+        let has = self.holder_of(profile, pg, slot);
+        let gives = self.source_of(profile, pg, slot);
+        [has, gives].into_iter().flatten().any(|at| at.id == disk)
+    }
+
+    /// The disk that the table names for a slot; none: there is no such slot, as what comes from disks and
+    /// peers may name.
+    pub fn holder_of(&self, profile: ProfileId, pg: Pg, slot: u8) -> Option<&Disk> {
+        let profile = self.profile(profile)?;
+        let mut rows = self.table(profile).slots.chunks_exact(profile.total());
+        let at = rows.nth(pg.0 as usize)?.get(usize::from(slot))?;
+        Some(self.disk(*at))
     }
 
     /// Slots that a disk has, or gives away.
     pub fn slots_held(&self, disk: DiskIndex) -> usize {
+        self.holders().filter(|at| *at == disk).count()
+    }
+
+    /// The same of every disk, by position.
+    pub fn slots_of_disks(&self) -> Vec<usize> {
+        let mut held = vec![0; self.disks.len()];
+        for at in self.holders() {
+            held[usize::from(at)] += 1;
+        }
+        held
+    }
+
+    /// For every slot who has it, and for every move who gives it away.
+    fn holders(&self) -> impl Iterator<Item = DiskIndex> {
         let has = self.tables.iter().flat_map(|table| &table.slots);
         let gives = self.migration.moves.iter().map(|moving| &moving.from);
-        has.chain(gives).filter(|at| **at == disk).count()
+        has.chain(gives).copied()
     }
 
     /// Slots that are still to begin their move.
@@ -164,9 +175,7 @@ impl Layout {
             let row = moving.pg.0 as usize * total;
             let place = self.tables[at].slots[slot];
             if wanted == moving.from {
-                // Back to where it came from.
-                moving.from = std::mem::replace(&mut self.tables[at].slots[slot], wanted);
-                moving.since = since;
+                self.turn(moving, since);
             } else if wanted != place && !self.tables[at].slots[row..row + total].contains(&wanted)
             {
                 self.tables[at].slots[slot] = wanted;
@@ -218,11 +227,16 @@ impl Layout {
         let since = Epoch(self.epoch.0 + 1);
         let mut moves = std::mem::take(&mut self.migration.moves);
         for moving in &mut moves {
-            let (at, slot) = self.place_of(moving);
-            std::mem::swap(&mut self.tables[at].slots[slot], &mut moving.from);
-            moving.since = since;
+            self.turn(moving, since);
         }
         self.migration.moves = moves;
+    }
+
+    /// Has a slot go back to where it comes from.
+    fn turn(&mut self, moving: &mut SlotMove, since: Epoch) {
+        let (at, slot) = self.place_of(moving);
+        std::mem::swap(&mut self.tables[at].slots[slot], &mut moving.from);
+        moving.since = since;
     }
 
     /// Begins every move that may: none of its group and site is under way. Ends the rebalance when
@@ -277,10 +291,7 @@ impl Layout {
         wanted: &[DiskIndex],
     ) -> Option<usize> {
         let row = &self.tables[table].slots[pg.0 as usize * profile.total()..][..profile.total()];
-        let is_free = |slot: usize| {
-            let source = self.source_of(profile.id, pg, slot as u8);
-            source.is_none()
-        };
+        let is_free = |slot: usize| self.source_of(profile.id, pg, slot as u8).is_none();
         if !profile.shards_at(site).all(is_free) {
             return None;
         }

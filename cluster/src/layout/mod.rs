@@ -236,17 +236,27 @@ impl Layout {
             .map(|d| (d, self.node_of(d)))
     }
 
-    /// The node of that name, if it was not removed.
-    pub fn find_node(&self, name: &str) -> Option<&Node> {
-        let stays = |node: &&Node| node.state != NodeState::Removed && node.name == name;
-        self.nodes.iter().find(stays)
+    /// The nodes that were not removed.
+    pub fn present_nodes(&self) -> impl Iterator<Item = &Node> {
+        let present = |node: &&Node| node.state != NodeState::Removed;
+        self.nodes.iter().filter(present)
     }
 
-    /// The disks of a node that were not removed.
-    pub fn disks_of<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Disk> {
-        let stays = |disk: &&Disk| disk.state != DiskState::Removed;
-        let of_node = move |disk: &&Disk| std::ptr::eq(self.node_of(disk), node);
-        self.disks.iter().filter(stays).filter(of_node)
+    /// The disks that were not removed, each with its position.
+    pub fn present_disks(&self) -> impl Iterator<Item = (DiskIndex, &Disk)> {
+        let present = |(_, disk): &(DiskIndex, &Disk)| disk.state != DiskState::Removed;
+        (0..).zip(&self.disks).filter(present)
+    }
+
+    /// The node of that name, if it was not removed.
+    pub fn find_node(&self, name: &str) -> Option<&Node> {
+        self.present_nodes().find(|node| node.name == name)
+    }
+
+    /// The disks of a node that were not removed, each with its position.
+    pub fn disks_of<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = (DiskIndex, &'a Disk)> {
+        let of_node = |(_, disk): &(_, &Disk)| std::ptr::eq(self.node_of(disk), node);
+        self.present_disks().filter(of_node)
     }
 
     /// The table of a profile of this layout.

@@ -7,7 +7,7 @@
 use riquet_cluster::admin::{Changed, NewDisk, NewNode, NewPace};
 use riquet_cluster::clock::now_ms;
 use riquet_cluster::id::DiskId;
-use riquet_cluster::layout::{ChangeError, Disk, DiskState, Layout, Pace};
+use riquet_cluster::layout::{ChangeError, Disk, Layout, Pace};
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
 use riquet_metadata::Error as MetadataError;
@@ -106,14 +106,9 @@ async fn think_out(
             (next, format!("node {name} serves again"))
         }
         Call::Apply(apply) => {
+            // Before all disks are asked what they hold.
+            layout.check_planned(apply.epoch)?;
             let (plan, targets) = plan::make(gateway, layout).await?;
-            if apply.epoch != layout.epoch {
-                return Err(ChangeError::OldPlan {
-                    planned: apply.epoch,
-                    present: layout.epoch,
-                }
-                .into());
-            }
             if apply
                 .digest
                 .as_ref()
@@ -161,7 +156,7 @@ fn disks(layout: &Layout, subject: &Subject) -> Result<Vec<DiskId>, ChangeError>
         Subject::Node(name) => {
             let node = layout.find_node(name);
             let node = node.ok_or_else(|| ChangeError::UnknownNode(name.clone()))?;
-            layout.disks_of(node).map(|disk| disk.id).collect()
+            layout.disks_of(node).map(|(_, disk)| disk.id).collect()
         }
     })
 }
@@ -211,15 +206,12 @@ async fn replacement_ready(
     layout: &Layout,
     new: DiskId,
 ) -> Result<Layout, AdminError> {
-    let is_there = layout
-        .find_disk(new)
-        .is_some_and(|(disk, _)| disk.state != DiskState::Removed);
-    if is_there {
+    if layout.present_disks().any(|(_, disk)| disk.id == new) {
         return Ok(layout.clone());
     }
     let survey = Survey::of(nodes, layout).await;
     let has = |health: &&NodeHealth| health.disks.iter().any(|disk| disk.id == new);
-    let names = layout.nodes.iter().map(|node| &node.name);
+    let names = layout.present_nodes().map(|node| &node.name);
     let health = names.filter_map(|name| survey.node(name)).find(has);
     let health = health.ok_or(ChangeError::UnknownDisk(new))?;
     let named = NewDisk {

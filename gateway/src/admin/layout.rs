@@ -1,10 +1,8 @@
 //! The layout, and what it was.
 
-use std::collections::BTreeMap;
-
 use riquet_cluster::admin::{DiskView, History, LayoutView, NodeView, PastLayout, ProfileView};
 use riquet_cluster::id::Epoch;
-use riquet_cluster::layout::{Disk, DiskIndex, DiskState, Layout, NodeState};
+use riquet_cluster::layout::{Disk, DiskIndex, Layout, Node};
 use riquet_metadata::record::LayoutChange;
 
 use super::changes::nodes;
@@ -66,12 +64,10 @@ pub(super) async fn history(
 
 /// The nodes that were not removed, by site and name.
 pub(super) fn node_views(layout: &Layout, survey: &Survey) -> Vec<NodeView> {
-    let held = slots_held(layout);
-    let present = (0u16..).zip(&layout.nodes);
-    let present = present.filter(|(_, node)| node.state != NodeState::Removed);
-    let view = |(number, node): (u16, &riquet_cluster::layout::Node)| {
+    let held = layout.slots_of_disks();
+    let view = |node: &Node| {
         let health = survey.node(&node.name);
-        let disks = (0..).zip(&layout.disks).filter(|(_, d)| d.node == number);
+        let slots = layout.disks_of(node).map(|(at, _)| held[usize::from(at)]);
         NodeView {
             name: node.name.clone(),
             site: site_name(layout, node.site.0),
@@ -80,19 +76,15 @@ pub(super) fn node_views(layout: &Layout, survey: &Survey) -> Vec<NodeView> {
             is_up: health.is_some(),
             epoch: health.and_then(|health| health.epoch),
             version: health.and_then(|health| health.version.clone()),
-            slots: disks
-                .map(|(at, _)| held.get(&at).copied().unwrap_or(0))
-                .sum(),
+            slots: slots.sum::<usize>() as u64,
         }
     };
-    present.map(view).collect()
+    layout.present_nodes().map(view).collect()
 }
 
 /// The disks that were not removed.
 pub(super) fn disk_views(layout: &Layout, survey: &Survey) -> Vec<DiskView> {
-    let held = slots_held(layout);
-    let present = (0..).zip(&layout.disks);
-    let present = present.filter(|(_, disk)| disk.state != DiskState::Removed);
+    let held = layout.slots_of_disks();
     let view = |(at, disk): (DiskIndex, &Disk)| {
         let node = layout.node_of(disk);
         let health = survey.disk(disk.id);
@@ -103,7 +95,7 @@ pub(super) fn disk_views(layout: &Layout, survey: &Survey) -> Vec<DiskView> {
             state: disk.state,
             health: health.map_or_else(|| "silent".to_owned(), |health| health.state.clone()),
             weight: disk.weight,
-            slots: held.get(&at).copied().unwrap_or(0),
+            slots: held[usize::from(at)] as u64,
             target_slots: target_slots(layout, disk),
             shards: health.map_or(0, |health| health.shards),
             used_bytes: health.map_or(0, |health| health.live_bytes),
@@ -111,7 +103,7 @@ pub(super) fn disk_views(layout: &Layout, survey: &Survey) -> Vec<DiskView> {
             free_bytes: health.map_or(0, |health| health.free_bytes),
         }
     };
-    present.map(view).collect()
+    layout.present_disks().map(view).collect()
 }
 
 /// Slots that a disk's weight asks for, over all profiles.
@@ -134,17 +126,6 @@ pub(super) fn target_slots(layout: &Layout, disk: &Disk) -> f64 {
         })
         .sum();
     slots as f64 * f64::from(disk.weight) / weights as f64
-}
-
-/// Slots that disks have or give away.
-fn slots_held(layout: &Layout) -> BTreeMap<DiskIndex, u64> {
-    let mut held = BTreeMap::new();
-    let has = layout.tables.iter().flat_map(|table| &table.slots);
-    let gives = layout.migration.moves.iter().map(|moving| &moving.from);
-    for at in has.chain(gives) {
-        *held.entry(*at).or_default() += 1;
-    }
-    held
 }
 
 /// The name of a site by its number.

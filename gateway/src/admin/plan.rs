@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use riquet_cluster::admin::{DiskFill, RebalancePlan, SiteMoves};
 use riquet_cluster::clock::now_ms;
 use riquet_cluster::id::DiskId;
-use riquet_cluster::layout::{Disk, DiskIndex, DiskState, Layout, Pg, PgTable};
+use riquet_cluster::layout::{Disk, DiskIndex, Layout, Pg, PgTable};
 use riquet_cluster::placement::{Move, rebalance};
 use riquet_cluster::profile::{Profile, ProfileId};
 
@@ -115,13 +115,11 @@ impl<'a> Draft<'a> {
         }
         let rate = pace.rate_at(now_ms());
         let slowest = into_node.values().max().copied().unwrap_or(0);
-        let spare = [
-            self.spare(&layout.tables),
-            self.spare(&layout.tables),
-            self.spare(&self.targets),
-        ];
-        let silent = layout.disks.iter();
-        let silent = silent.filter(|d| d.state != DiskState::Removed && (self.is_silent)(d));
+        // A slot counts as where it was until it is where it comes to: on the way nothing is less.
+        let before = self.spare(&layout.tables);
+        let spare = [before, before, self.spare(&self.targets)];
+        let silent = layout.present_disks().map(|(_, disk)| disk);
+        let silent = silent.filter(|disk| (self.is_silent)(disk));
         let joules = bytes as f64 * (DISK_JOULES_PER_BYTE + CPU_JOULES_PER_BYTE);
         let plan = RebalancePlan {
             epoch: layout.epoch,
@@ -177,31 +175,31 @@ impl<'a> Draft<'a> {
         for ((disk, ..), (_, bytes)) in self.loads {
             *held.entry(*disk).or_default() += bytes;
         }
-        let present = (0..).zip(&self.layout.disks);
-        let present = present.filter(|(_, disk)| disk.state != DiskState::Removed);
+        let slots = self.layout.slots_of_disks();
         let fill = |(at, disk): (DiskIndex, &Disk)| {
-            let before_slots = self.layout.slots_held(at) as u64;
+            let before_slots = slots[usize::from(at)] as u64;
             let before_bytes = held.get(&disk.id).copied().unwrap_or(0);
-            let (slots, bytes) = delta.get(&at).copied().unwrap_or_default();
+            let (more_slots, more_bytes) = delta.get(&at).copied().unwrap_or_default();
             DiskFill {
                 disk: disk.id,
                 node: self.layout.node_of(disk).name.clone(),
                 total_bytes: survey.disk(disk.id).map_or(0, |health| health.total_bytes),
                 before_bytes,
-                after_bytes: before_bytes.saturating_add_signed(bytes),
+                after_bytes: before_bytes.saturating_add_signed(more_bytes),
                 before_slots,
-                after_slots: before_slots.saturating_add_signed(slots),
+                after_slots: before_slots.saturating_add_signed(more_slots),
             }
         };
-        present.map(fill).collect()
+        self.layout.present_disks().map(fill).collect()
     }
 
     fn deviation(&self, delta: &BTreeMap<DiskIndex, (i64, i64)>) -> f64 {
-        let disks = (0..).zip(&self.layout.disks);
-        let takes = disks.filter(|(_, disk)| Layout::takes_slots(disk));
+        let slots = self.layout.slots_of_disks();
+        let takes = self.layout.present_disks();
+        let takes = takes.filter(|(_, disk)| Layout::takes_slots(disk));
         let deviation = |(at, disk): (DiskIndex, &Disk)| {
             let target = target_slots(self.layout, disk);
-            let held = self.layout.slots_held(at) as i64;
+            let held = slots[usize::from(at)] as i64;
             let (change, _) = delta.get(&at).copied().unwrap_or_default();
             ((held + change) as f64 - target).abs() / target.max(1.0)
         };

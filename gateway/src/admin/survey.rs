@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use riquet_cluster::id::{DiskId, RequestId};
-use riquet_cluster::layout::{DiskState, Layout, Node, NodeState};
+use riquet_cluster::layout::{Disk, Layout, Node};
 use riquet_cluster::node_client::{NodeClient, Target};
 use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
 use riquet_cluster::wire::shard::SlotLoad;
@@ -28,9 +28,7 @@ pub(super) struct Survey {
 impl Survey {
     /// Asks them.
     pub(super) async fn of(nodes: &NodeClient, layout: &Layout) -> Self {
-        let present = layout.nodes.iter();
-        let present = present.filter(|node| node.state != NodeState::Removed);
-        let asked = present.map(async |node: &Node| {
+        let asked = layout.present_nodes().map(async |node: &Node| {
             let health = timeout(ANSWER_WAIT, nodes.health(&node.address));
             let upkeep = timeout(ANSWER_WAIT, nodes.upkeep(&node.address));
             let (health, upkeep) = tokio::join!(health, upkeep);
@@ -71,9 +69,7 @@ impl Survey {
 
     /// Nodes of the layout that did not answer.
     pub(super) fn silent<'a>(&self, layout: &'a Layout) -> Vec<&'a str> {
-        let present = layout.nodes.iter();
-        let present = present.filter(|node| node.state != NodeState::Removed);
-        let names = present.map(|node| node.name.as_str());
+        let names = layout.present_nodes().map(|node| node.name.as_str());
         names
             .filter(|name| !self.nodes.contains_key(*name))
             .collect()
@@ -85,21 +81,21 @@ pub(super) async fn held_bytes(nodes: &NodeClient, layout: &Layout, disk: DiskId
     let Some((disk, _)) = layout.find_disk(disk) else {
         return 0;
     };
-    let target = Target::on_disk(layout, disk, RequestId::from_u128(rand::random()));
-    match timeout(LOADS_WAIT, nodes.slot_loads(&target)).await {
-        Ok(Ok(held)) => held.loads.iter().map(|load| load.bytes).sum(),
-        _ => 0,
-    }
+    let loads = loads_of(nodes, layout, disk).await.unwrap_or_default();
+    loads.iter().map(|load| load.bytes).sum()
 }
 
 /// What the disks of a layout hold, slot by slot; disks that don't answer are left out.
 pub(super) async fn loads(nodes: &NodeClient, layout: &Layout) -> BTreeMap<DiskId, Vec<SlotLoad>> {
-    let present = layout.disks.iter();
-    let present = present.filter(|disk| disk.state != DiskState::Removed);
-    let asked = present.map(async |disk| {
-        let target = Target::on_disk(layout, disk, RequestId::from_u128(rand::random()));
-        let loads = timeout(LOADS_WAIT, nodes.slot_loads(&target)).await;
-        Some((disk.id, loads.ok()?.ok()?.loads))
-    });
+    let asked = layout
+        .present_disks()
+        .map(async |(_, disk)| Some((disk.id, loads_of(nodes, layout, disk).await?)));
     join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// What a disk holds, slot by slot; none: it does not answer.
+async fn loads_of(nodes: &NodeClient, layout: &Layout, disk: &Disk) -> Option<Vec<SlotLoad>> {
+    let target = Target::on_disk(layout, disk, RequestId::from_u128(rand::random()));
+    let loads = timeout(LOADS_WAIT, nodes.slot_loads(&target)).await;
+    Some(loads.ok()?.ok()?.loads)
 }

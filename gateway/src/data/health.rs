@@ -59,10 +59,7 @@ impl Health {
                 let Some(down) = down.upgrade() else { break };
                 let health = Self { down };
                 let layout = layout.load_full();
-                let present = layout.nodes.iter();
-                let present: Vec<&Node> = present
-                    .filter(|node| node.state != NodeState::Removed)
-                    .collect();
+                let present: Vec<&Node> = layout.present_nodes().collect();
                 health.forget_all_but(&present);
                 let probes = present.iter().map(|node| probe(&transport, &node.address));
                 let answers = futures_util::future::join_all(probes).await;

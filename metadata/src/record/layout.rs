@@ -1,7 +1,7 @@
 //! What is remembered of layouts that were replaced.
 
 use minicbor::{Decode, Encode};
-use riquet_cluster::layout::{ChangeNote, DiskState, Layout, NodeState};
+use riquet_cluster::layout::{ChangeNote, Layout};
 
 use crate::codec::Record;
 use crate::id::Epoch;
@@ -32,14 +32,12 @@ pub struct LayoutChange {
 impl LayoutChange {
     /// What is remembered of a layout.
     pub fn of(layout: &Layout) -> Self {
-        let nodes = layout.nodes.iter();
-        let disks = layout.disks.iter();
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self {
             epoch: layout.epoch,
             change: layout.change.clone(),
-            nodes: count(nodes.filter(|n| n.state != NodeState::Removed).count()),
-            disks: count(disks.filter(|d| d.state != DiskState::Removed).count()),
+            nodes: count(layout.present_nodes().count()),
+            disks: count(layout.present_disks().count()),
             moving: count(layout.migration.moves.len()),
             to_go: count(layout.slots_to_go()),
         }

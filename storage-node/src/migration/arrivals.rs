@@ -60,7 +60,7 @@ pub(super) struct Arrivals<'a> {
     layout: &'a Layout,
     moves: &'a [SlotMove],
     /// The slots that come, and from where.
-    coming: HashMap<(ProfileId, Pg), Vec<(u8, &'a Disk)>>,
+    coming: HashMap<(ProfileId, Pg), Vec<&'a SlotMove>>,
     /// Disks that give no answer, and since when.
     silent: Mutex<HashMap<DiskId, Instant>>,
 }
@@ -69,6 +69,8 @@ pub(super) struct Arrivals<'a> {
 struct Coming<'a> {
     id: ShardId,
     geometry: ChunkGeometry,
+    /// Its slot's.
+    moving: &'a SlotMove,
     from: &'a Disk,
 }
 
@@ -106,10 +108,10 @@ impl From<CellError> for CopyError {
 
 impl<'a> Arrivals<'a> {
     pub(super) fn new(mover: &'a Mover, layout: &'a Layout, moves: &'a [SlotMove]) -> Self {
-        let mut coming: HashMap<_, Vec<(u8, &Disk)>> = HashMap::new();
+        let mut coming: HashMap<_, Vec<&SlotMove>> = HashMap::new();
         for moving in moves {
             let slots = coming.entry((moving.profile, moving.pg)).or_default();
-            slots.push((moving.slot, layout.disk(moving.from)));
+            slots.push(moving);
         }
         Self {
             mover,
@@ -127,7 +129,7 @@ impl<'a> Arrivals<'a> {
         for group in GroupId::keys(key_groups) {
             let mut after = None;
             loop {
-                self.check_called()?;
+                self.check_called(self.moves)?;
                 let (blobs, more) = self.mover.client.list_blobs(group, after, PAGE).await?;
                 busy += self.take_in_page(group, after, &blobs).await?;
                 after = blobs.last().map(|record| record.blob.id);
@@ -186,8 +188,8 @@ impl<'a> Arrivals<'a> {
         Ok(busy)
     }
 
-    /// Breaks off when a newer layout has called some of the moves off.
-    fn check_called(&self) -> Result<(), MigrationError> {
+    /// Breaks off when a newer layout has called some of these moves off.
+    fn check_called(&self, moves: &[SlotMove]) -> Result<(), MigrationError> {
         let newest = self.mover.node.layout.load();
         let is_called = newest.is_some_and(|newest| {
             let present = &newest.migration.moves;
@@ -195,7 +197,7 @@ impl<'a> Arrivals<'a> {
                 let at = present.binary_search_by_key(&moving.key(), SlotMove::key);
                 at.is_ok_and(|at| present[at] == *moving)
             };
-            self.moves.iter().all(is_there)
+            moves.iter().all(is_there)
         });
         match is_called {
             true => Ok(()),
@@ -211,16 +213,17 @@ impl<'a> Arrivals<'a> {
             let chunks = record.blob.chunks().zip(lengths);
             chunks.map(move |(chunk, length)| (profile, chunk, length))
         });
-        chunks.flat_map(|(profile, chunk, length)| {
+        chunks.flat_map(move |(profile, chunk, length)| {
             let pg = self.layout.pg_of(profile, chunk);
             let slots = self.coming.get(&(profile.id, pg)).into_iter().flatten();
-            slots.map(move |(index, from)| Coming {
+            slots.map(move |moving| Coming {
                 id: ShardId {
                     chunk,
-                    index: *index,
+                    index: moving.slot,
                 },
                 geometry: profile.geometry(length),
-                from,
+                moving,
+                from: self.layout.disk(moving.from),
             })
         })
     }
@@ -233,7 +236,7 @@ impl<'a> Arrivals<'a> {
                 return Ok(Came::Lost);
             }
             self.mover.throttle.wait_to_begin().await;
-            self.check_called()?;
+            self.check_called(std::slice::from_ref(coming.moving))?;
             match self.copy(coming).await {
                 Ok(()) => {
                     self.answers(coming.from);
@@ -295,7 +298,7 @@ impl<'a> Arrivals<'a> {
         let bytes = geometry.payload_len();
         metrics::counter!("riquet_node_moved_shards_total").increment(1);
         metrics::counter!("riquet_node_moved_bytes_total").increment(bytes);
-        self.mover.node.upkeep[&store.disk()].moves.note(|report| {
+        self.mover.report().note(|report| {
             report.copied_shards += 1;
             report.copied_bytes += bytes;
             report.present_bytes += bytes;
@@ -313,9 +316,9 @@ impl<'a> Arrivals<'a> {
         let client = &self.mover.client;
         for debts in lost.chunks(NOTED_AT_ONCE) {
             let noted = client.owe_shards(group, debts.to_vec()).await?;
-            let disk = self.mover.store.disk();
-            let moves = &self.mover.node.upkeep[&disk].moves;
-            moves.note(|report| report.owed_shards += noted);
+            self.mover
+                .report()
+                .note(|report| report.owed_shards += noted);
             // What the group does not owe is of blobs that are gone from it: removed, or moved with their
             // tablet while the page was being copied.
             let owed = client.are_owed(group, debts.to_vec()).await?;

@@ -97,16 +97,9 @@ async fn hand_over(
     layout: &Layout,
     shard: PlacedShard,
 ) -> Result<Departure, MigrationError> {
-    let Some(profile) = layout.profile(shard.profile) else {
+    let Some(disk) = layout.holder_of(shard.profile, shard.pg, shard.id.index) else {
         return Ok(Departure::Orphan);
     };
-    // What a record says of itself may be out of bounds.
-    let mut rows = layout.table(profile).slots.chunks_exact(profile.total());
-    let row = rows.nth(shard.pg.0 as usize);
-    let Some(at) = row.and_then(|row| row.get(usize::from(shard.id.index))) else {
-        return Ok(Departure::Orphan);
-    };
-    let disk = layout.disk(*at);
     let target = Target::on_disk(layout, disk, fresh_request());
     let nodes = mover.nodes(layout);
     match timeout(ANSWER_TIMEOUT, nodes.head(&target, shard.id)).await {
@@ -127,8 +120,7 @@ async fn hand_over(
 
 async fn remove(mover: &Mover, shard: &PlacedShard) -> Result<Departure, MigrationError> {
     mover.store.delete(shard.id).await?;
-    let moves = &mover.node.upkeep[&mover.store.disk()].moves;
-    moves.note(|report| report.left_shards += 1);
+    mover.report().note(|report| report.left_shards += 1);
     Ok(Departure::Gone)
 }
 

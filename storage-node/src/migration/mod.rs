@@ -26,6 +26,7 @@ use riquet_metadata::Client;
 use crate::error::Error;
 use crate::server::Node;
 use crate::store::{DiskHealth, ShardStore};
+use crate::upkeep::Moves;
 use arrivals::Arrivals;
 use departures::Left;
 use throttle::Throttle;
@@ -87,7 +88,7 @@ impl Mover {
 
     /// Takes in and gives up, until it is dropped.
     pub(crate) async fn run(self) {
-        let report = &self.node.upkeep[&self.store.disk()].moves;
+        let report = self.report();
         // The last layout by which nothing was left to give up, and whether orphans were.
         let mut given_up: Option<Epoch> = None;
         let mut orphans_seen: Option<Instant> = None;
@@ -133,7 +134,7 @@ impl Mover {
 
     /// Takes in what comes to the disk, and has the moves settled.
     async fn take_in(&self, layout: &Layout, moves: Vec<SlotMove>) -> Result<(), String> {
-        let report = &self.node.upkeep[&self.store.disk()].moves;
+        let report = self.report();
         report.note(|report| {
             report.slots = moves.len() as u64;
             if moves.is_empty() {
@@ -160,6 +161,11 @@ impl Mover {
         departures::give_up(self, layout)
             .await
             .map_err(|error| error.to_string())
+    }
+
+    /// How it stands, for operators.
+    fn report(&self) -> &Moves {
+        &self.node.upkeep[&self.store.disk()].moves
     }
 
     /// Asks other disks for what they hold themselves.

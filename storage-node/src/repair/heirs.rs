@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riquet_cluster::id::DiskId;
-use riquet_cluster::layout::{DiskIndex, Layout};
+use riquet_cluster::layout::Layout;
 use riquet_metadata::query::ListedDebt;
 use riquet_metadata::record::Debt;
 use riquet_metadata::{Client, Error, GroupId};
@@ -42,7 +42,12 @@ async fn pass_on_once(
     layout: &Layout,
     leads: &impl Fn(GroupId) -> bool,
 ) -> Result<(), Error> {
-    let holders = holders(layout);
+    let held = layout.slots_of_disks();
+    let disks = layout.disks.iter().zip(held);
+    let holders: BTreeSet<DiskId> = disks
+        .filter(|(_, slots)| *slots > 0)
+        .map(|(disk, _)| disk.id)
+        .collect();
     let owed = client.debt_counts().await?.into_iter();
     let gone: Vec<DiskId> = owed
         .map(|count| count.disk)
@@ -68,14 +73,6 @@ async fn pass_on_once(
     Ok(())
 }
 
-/// The disks that have slots, or give some away.
-fn holders(layout: &Layout) -> BTreeSet<DiskId> {
-    let has = layout.tables.iter().flat_map(|table| &table.slots);
-    let gives = layout.migration.moves.iter().map(|moving| &moving.from);
-    let places: BTreeSet<DiskIndex> = has.chain(gives).copied().collect();
-    places.into_iter().map(|at| layout.disk(at).id).collect()
-}
-
 /// Passes on a page of debts.
 async fn settle(
     client: &Client,
@@ -89,8 +86,7 @@ async fn settle(
         match listed.blob.filter(is_live) {
             None => void.push(listed.debt),
             Some(blob) => {
-                let mut slots = blob.blob.shards_of(layout, shard.chunk);
-                if let Some((_, disk)) = slots.find(|(of_slot, _)| *of_slot == shard) {
+                if let Some(disk) = blob.blob.disk_of(layout, shard) {
                     old.push(listed.debt);
                     passed_on.push(Debt { disk, shard });
                 }

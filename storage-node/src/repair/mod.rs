@@ -207,8 +207,7 @@ impl Repairer {
         let Ok(Some(record)) = self.client.blob(group, shard.chunk.blob).await else {
             return Settled::Left;
         };
-        let mut slots = record.blob.shards_of(layout, shard.chunk);
-        let Some((_, now)) = slots.find(|(of_slot, _)| *of_slot == shard) else {
+        let Some(now) = record.blob.disk_of(layout, shard) else {
             return Settled::Left;
         };
         if now == disk {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use indicatif::ProgressBar;
 use riquet_cluster::id::DiskId;
-use riquet_cluster::layout::{DiskState, Layout, NodeState};
+use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::transport::Transport;
 use riquet_cluster::wire::upkeep::{JobKind, JobReport, RepairReport, UpkeepReport};
@@ -43,10 +43,8 @@ pub(super) fn place(layout: &Layout, disk: DiskId) -> Option<Place> {
 /// The layout's disks by site, node and id.
 pub(super) fn disks_in_order(layout: &Layout) -> Vec<(DiskId, Place)> {
     let mut disks: Vec<(DiskId, Place)> = layout
-        .disks
-        .iter()
-        .filter(|disk| disk.state != DiskState::Removed)
-        .filter_map(|disk| Some((disk.id, place(layout, disk.id)?)))
+        .present_disks()
+        .filter_map(|(_, disk)| Some((disk.id, place(layout, disk.id)?)))
         .collect();
     disks.sort_by(|(a, at), (b, bt)| (&at.site, &at.node, a).cmp(&(&bt.site, &bt.node, b)));
     disks
@@ -77,9 +75,7 @@ pub(super) async fn repaired(layout: &Layout) -> RepairReport {
 async fn node_reports(layout: &Layout) -> Vec<UpkeepReport> {
     let nodes = NodeClient::new(Transport::tcp(), layout.cluster);
     let asked = layout
-        .nodes
-        .iter()
-        .filter(|node| node.state != NodeState::Removed)
+        .present_nodes()
         .map(|node| timeout(ANSWER_TIMEOUT, nodes.upkeep(&node.address)));
     let answers = join_all(asked).await.into_iter();
     answers.flatten().flatten().collect()
@@ -95,9 +91,7 @@ pub(super) async fn run_everywhere(
     older_than: Duration,
 ) -> Result<Reports, Error> {
     let nodes = NodeClient::new(Transport::tcp(), layout.cluster);
-    let present = layout.disks.iter();
-    let present = present.filter(|disk| disk.state != DiskState::Removed);
-    let asked = present.map(async |disk| {
+    let asked = layout.present_disks().map(async |(_, disk)| {
         let address = &layout.node_of(disk).address;
         let begun = nodes.begin_job(address, disk.id, job, older_than);
         match timeout(ANSWER_TIMEOUT, begun).await {

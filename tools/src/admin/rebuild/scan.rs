@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use riquet_cluster::id::{DiskId, RequestId, ShardId};
-use riquet_cluster::layout::{DiskState, Layout};
+use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::{NodeClient, Target};
 use riquet_cluster::wire::shard::{DescriptorPage, MAX_DESCRIPTOR_PAGE, StoredShard};
 use tokio::sync::mpsc;
@@ -47,11 +47,7 @@ pub(super) async fn scan(
 ) -> Scanned {
     let mut scanned = Scanned::default();
     let mut disks = Vec::new();
-    for disk in layout
-        .disks
-        .iter()
-        .filter(|d| d.state != DiskState::Removed)
-    {
+    for (_, disk) in layout.present_disks() {
         let target = Target {
             address: layout.node_of(disk).address.clone(),
             disk: disk.id,
