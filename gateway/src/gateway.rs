@@ -95,7 +95,7 @@ impl Gateway {
             Some(path) => Some(Box::new(LocalKeys::load(path)?) as Box<dyn KeyService>),
             None => None,
         };
-        let transport = Transport::new(dialer(&settings)?);
+        let transport = Transport::new(dialer(&settings)?).at_site(&settings.site);
         let metadata = Client::new(transport.clone(), settings.metadata.clone());
         let cluster = await_cluster(&metadata).await?;
         let layout = LayoutWatch::start(metadata.clone()).await?;

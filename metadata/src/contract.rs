@@ -349,7 +349,7 @@ async fn multipart(client: &Client) {
     assert_eq!(gone, Err(Error::NoSuchUpload));
 }
 
-fn fresh_blob(n: u8) -> crate::record::BlobRef {
+pub(crate) fn fresh_blob(n: u8) -> crate::record::BlobRef {
     crate::record::BlobRef {
         id: BlobId::new(clock::now_ms(), [n; 10]),
         ..crate::testing::blob(0, 10)

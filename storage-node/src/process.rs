@@ -27,7 +27,7 @@ use crate::debts;
 use crate::error::{Error, IoContext};
 use crate::load::Load;
 use crate::repair::Tally;
-use crate::server::{DiskSlot, Metadata, Node, NodeLayout, serve};
+use crate::server::{DiskSlot, Metadata, Node, NodeLayout, Traffic, serve};
 use crate::store::{
     Env, FaultyEnv, MeasuredEnv, OsEnv, ShardStore, StoreOptions, THREADS_PER_DISK,
 };
@@ -98,6 +98,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let upkeep = disks.keys().map(|disk| (*disk, Upkeep::default()));
     let tolerated = Duration::from_millis(settings.tolerated_wait_ms.max(1));
     let node = Arc::new(Node {
+        traffic: Arc::new(Traffic::of(&settings.site)),
         load: Arc::new(Load::new(tolerated)),
         settings,
         upkeep: upkeep.collect(),
@@ -109,6 +110,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         metrics,
     });
     let mut work = background::start(&node, &client, &transport, host.as_ref());
+    work.spawn(Arc::clone(&node.traffic).sample());
     if let Some(host) = &host {
         work.spawn(debts::count(client.clone(), Arc::clone(host)));
     }
@@ -162,11 +164,11 @@ fn raise_file_limit() {
 
 fn transport(settings: &Settings) -> Result<Transport, Error> {
     let Some(path) = &settings.fault_file else {
-        return Ok(Transport::tcp());
+        return Ok(Transport::tcp().at_site(&settings.site));
     };
     let dialer = PartitionedDialer::watch(Arc::new(TcpDialer), settings.site.clone(), path.clone())
         .doing("read the partition file")?;
-    Ok(Transport::new(Arc::new(dialer)))
+    Ok(Transport::new(Arc::new(dialer)).at_site(&settings.site))
 }
 
 async fn open_metadata(

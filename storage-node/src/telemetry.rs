@@ -33,6 +33,16 @@ pub const METRICS: Table = Table {
             "Bytes of shards that came in.",
         ),
         Metric::counter("riquet_node_sent_bytes_total", "Bytes of shards that went out."),
+        Metric::counter(
+            "riquet_node_site_received_bytes_total",
+            "All bytes that came on connections from processes at another site.",
+        )
+        .by(&[Label::open("site")]),
+        Metric::counter(
+            "riquet_node_site_sent_bytes_total",
+            "All bytes that went to processes at another site, on connections that they made.",
+        )
+        .by(&[Label::open("site")]),
         Metric::gauge(
             "riquet_node_strain",
             "How many times slower background work goes for the sake of users.",

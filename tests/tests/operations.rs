@@ -13,6 +13,7 @@ use riquet_tests::data::MIB;
 use riquet_tests::s3::Request;
 use riquet_tests::skip::{self, Need};
 use riquet_tests::suite;
+use serde_json::Value;
 
 /// Seconds for one page, or for one look at it.
 const TIMEOUT_S: u64 = 30;
@@ -30,6 +31,11 @@ fn main() -> ExitCode {
                 "metrics::promtool_has_nothing_to_say",
                 &[curl, Need::Program("promtool")],
                 promtool_has_nothing_to_say,
+            ),
+            shared.trial(
+                "status::tells_what_crosses_between_the_sites",
+                &[curl],
+                tells_what_crosses_between_the_sites,
             ),
             shared.trial(
                 "ready::every_process_says_so",
@@ -135,7 +141,7 @@ fn documented() -> Result<BTreeSet<String>, Failed> {
 
 /// The expressions of the dashboard.
 fn dashboard() -> Result<Vec<String>, Failed> {
-    let dashboard: serde_json::Value = serde_json::from_str(&file("ops/grafana/riquet.json")?)?;
+    let dashboard: Value = serde_json::from_str(&file("ops/grafana/riquet.json")?)?;
     let panels = dashboard["panels"].as_array().ok_or("no panels")?;
     let targets = panels
         .iter()
@@ -224,7 +230,7 @@ fn every_expression_is_one() -> Result<(), Failed> {
             .replace("$__rate_interval", "5m")
             .replace("$site", ".*");
         // A text in JSON is one in YAML.
-        let expression = serde_json::Value::from(expression);
+        let expression = Value::from(expression);
         rules += &format!("  - record: dashboard:{number}\n    expr: {expression}\n");
     }
     let folder = tempfile::tempdir()?;
@@ -232,6 +238,24 @@ fn every_expression_is_one() -> Result<(), Failed> {
     std::fs::write(&file, rules)?;
     let check = Run::new("promtool").args(["check", "rules"]).arg(&file);
     run(&check, TIMEOUT_S)?;
+    Ok(())
+}
+
+/// An upload of a MiB through one gateway sends the other site's shards there, which are no less.
+fn tells_what_crosses_between_the_sites(cluster: &Cluster) -> Result<(), Failed> {
+    traffic(cluster)?;
+    let status: Value = serde_json::from_str(&cluster.operate(&["status", "--json"])?)?;
+    for (from, to) in [("toulouse", "montpellier"), ("montpellier", "toulouse")] {
+        let links = status["links"].as_array().ok_or("no links")?;
+        let link = links
+            .iter()
+            .find(|link| link["from"] == from && link["to"] == to);
+        let rate = link.and_then(|link| link["bytes_per_second"].as_u64());
+        // Of a minute at most.
+        if rate.is_none_or(|rate| rate < MIB / 60) {
+            return Err(format!("{from} to {to}: {links:?}").into());
+        }
+    }
     Ok(())
 }
 
@@ -380,11 +404,7 @@ fn request_in_logs() -> Trial {
 }
 
 /// The lines that processes wrote for a request. Every line must be an object.
-fn log_lines(
-    cluster: &Cluster,
-    id: &str,
-    processes: &[&str],
-) -> Result<Vec<serde_json::Value>, Failed> {
+fn log_lines(cluster: &Cluster, id: &str, processes: &[&str]) -> Result<Vec<Value>, Failed> {
     let mut lines = Vec::new();
     for process in processes {
         let log = cluster.dir().join("logs").join(format!("{process}.log"));
@@ -392,7 +412,7 @@ fn log_lines(
         // The last line may be being written.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         for line in whole.lines() {
-            let line: serde_json::Value = serde_json::from_str(line)
+            let line: Value = serde_json::from_str(line)
                 .map_err(|error| format!("{process} wrote {line:?}: {error}"))?;
             if line["span"]["request_id"] == id {
                 lines.push(line);

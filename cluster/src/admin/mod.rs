@@ -39,8 +39,8 @@ use crate::id::{DiskId, Epoch};
 
 pub use plan::{Apply, DiskFill, NewPace, RebalancePlan, RebalanceStatus, SiteMoves};
 pub use status::{
-    Capacity, ClusterStatus, DiskView, GroupView, Health, HealthState, LayoutView, NodeView,
-    ProfileView, Risk, SiteView, Work,
+    Capacity, ClusterStatus, DiskView, GroupView, Health, HealthState, LayoutView, LinkView,
+    NodeView, ProfileView, Risk, SiteView, Work,
 };
 
 /// The service that requests are signed for.

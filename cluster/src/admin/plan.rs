@@ -66,6 +66,9 @@ pub struct DiskFill {
     pub node: String,
     /// Its size, bytes; 0: its node does not answer.
     pub total_bytes: u64,
+    /// What is free of that now, bytes.
+    #[serde(default)]
+    pub free_bytes: u64,
     /// Bytes of shards on it now.
     pub before_bytes: u64,
     /// And then.

@@ -24,6 +24,9 @@ pub struct ClusterStatus {
     pub disks: Vec<DiskView>,
     /// Room of all disks together.
     pub capacity: Capacity,
+    /// What crosses between sites.
+    #[serde(default)]
+    pub links: Vec<LinkView>,
     /// Groups of metadata.
     pub groups: Vec<GroupView>,
     /// What is owed to disks.
@@ -137,6 +140,17 @@ pub struct DiskView {
     pub free_bytes: u64,
 }
 
+/// What goes from one site to another: data, and what voters tell each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LinkView {
+    /// The site that sends.
+    pub from: String,
+    /// The site that receives.
+    pub to: String,
+    /// Bytes per second, over the last minute.
+    pub bytes_per_second: u64,
+}
+
 /// A group of metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupView {
@@ -161,6 +175,9 @@ pub struct Risk {
     pub chunks: u64,
     /// The most that one of them lacks.
     pub most_of_a_chunk: u32,
+    /// The fewest shards that one of them can lose besides, and still be read; none: no chunk lacks any.
+    #[serde(default)]
+    pub spare_of_worst: Option<u32>,
     /// Whether all that is owed was looked at; else the counts are at least so.
     pub is_complete: bool,
 }

@@ -391,16 +391,16 @@ impl Layout {
         }
     }
 
-    /// With a node that nobody is to ask for anything, since it is about to stop. `silent` are nodes
-    /// that do not answer.
-    pub fn in_maintenance(&self, name: &str, silent: &[&str]) -> Changed {
+    /// With a node that nobody is to ask for anything, since it is about to stop. `takes_writes` tells of
+    /// a disk whether it does: its node answers, and it neither failed nor is full.
+    pub fn in_maintenance(&self, name: &str, takes_writes: impl Fn(&Disk) -> bool) -> Changed {
         let number = self.node_number(name)?;
         if self.nodes[usize::from(number)].state == NodeState::Maintenance {
             return Err(ChangeError::InMaintenance(name.to_owned()));
         }
         let mut next = self.clone();
         next.nodes[usize::from(number)].state = NodeState::Maintenance;
-        next.check_writable(name, silent)?;
+        next.check_writable(name, takes_writes)?;
         next.succeed()
     }
 
@@ -479,12 +479,18 @@ impl Layout {
         Ok(())
     }
 
-    /// That writes go on while the nodes in maintenance, and those that do not answer, are away.
-    fn check_writable(&self, name: &str, silent: &[&str]) -> Result<(), ChangeError> {
-        let is_there = |at: &&DiskIndex| {
-            let node = self.node_of(self.disk(**at));
-            node.state == NodeState::Serving && !silent.contains(&node.name.as_str())
-        };
+    /// That writes go on while the nodes in maintenance, and the disks that take no writes, are away.
+    fn check_writable(
+        &self,
+        name: &str,
+        takes_writes: impl Fn(&Disk) -> bool,
+    ) -> Result<(), ChangeError> {
+        let takes: Vec<bool> = self
+            .disks
+            .iter()
+            .map(|disk| self.node_of(disk).state == NodeState::Serving && takes_writes(disk))
+            .collect();
+        let is_there = |at: &&DiskIndex| takes[usize::from(**at)];
         for profile in &self.profiles {
             let needed = profile.k() + 1;
             let rows = self.table(profile).slots.chunks_exact(profile.total());

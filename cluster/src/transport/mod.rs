@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::Error;
 use crate::wire::protocol;
+use crate::wire::site::{self, SITE_HEADER};
 use connector::DialConnector;
 pub use dial::{BoxedStream, Dial, DialFuture, TcpDialer};
 
@@ -42,6 +43,7 @@ pub type RequestBody = BoxBody<Bytes, BodyError>;
 #[derive(Clone)]
 pub struct Transport {
     client: Client<DialConnector, RequestBody>,
+    site: Option<HeaderValue>,
 }
 
 impl Transport {
@@ -54,7 +56,15 @@ impl Transport {
             .timer(TokioTimer::new())
             .http1_writev(true)
             .build(DialConnector::new(dialer));
-        Self { client }
+        Self { client, site: None }
+    }
+
+    /// The same client, of a process at this site, which its requests name.
+    pub fn at_site(self, site: &str) -> Self {
+        Self {
+            site: site::value(site),
+            ..self
+        }
     }
 
     /// A client over plain TCP.
@@ -71,6 +81,9 @@ impl Transport {
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Error> {
         protocol::stamp(request.headers_mut());
+        if let Some(site) = &self.site {
+            request.headers_mut().insert(SITE_HEADER, site.clone());
+        }
         let peer = request
             .uri()
             .authority()

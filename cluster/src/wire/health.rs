@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClusterId, DiskId, Epoch};
 
+/// [`DiskHealth::state`] of a disk that takes reads and writes.
+pub const ONLINE: &str = "online";
+
 /// A node, and its disks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeHealth {
@@ -20,6 +23,25 @@ pub struct NodeHealth {
     pub cluster: Option<ClusterId>,
     /// Its disks.
     pub disks: Vec<DiskHealth>,
+    /// What other sites' processes asked of it, site by site.
+    #[serde(default)]
+    pub traffic: Vec<SiteTraffic>,
+}
+
+/// What a node exchanged with processes of another site that asked it something, all bytes of their
+/// connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteTraffic {
+    /// The other site.
+    pub site: String,
+    /// Bytes that came from there since the node started.
+    pub received_bytes: u64,
+    /// Bytes that went there since the node started.
+    pub sent_bytes: u64,
+    /// Bytes per second that came, over the last minute.
+    pub received_bytes_per_second: u64,
+    /// Bytes per second that went, over the last minute.
+    pub sent_bytes_per_second: u64,
 }
 
 /// A disk of a node.

@@ -3,6 +3,7 @@
 pub mod health;
 pub mod protocol;
 pub mod shard;
+pub mod site;
 pub mod upkeep;
 
 /// Answered with success by a storage node that serves; asks for no cluster or epoch.

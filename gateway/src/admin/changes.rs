@@ -98,7 +98,7 @@ async fn think_out(
         }
         Call::Maintenance(name) => {
             let survey = Survey::of(&nodes, layout).await;
-            let next = layout.in_maintenance(name, &survey.silent(layout))?;
+            let next = layout.in_maintenance(name, |disk| survey.takes_writes(disk.id))?;
             (next, format!("node {name} is in maintenance"))
         }
         Call::Service(name) => {

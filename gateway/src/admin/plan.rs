@@ -180,10 +180,12 @@ impl<'a> Draft<'a> {
             let before_slots = slots[usize::from(at)] as u64;
             let before_bytes = held.get(&disk.id).copied().unwrap_or(0);
             let (more_slots, more_bytes) = delta.get(&at).copied().unwrap_or_default();
+            let health = survey.disk(disk.id);
             DiskFill {
                 disk: disk.id,
                 node: self.layout.node_of(disk).name.clone(),
-                total_bytes: survey.disk(disk.id).map_or(0, |health| health.total_bytes),
+                total_bytes: health.map_or(0, |health| health.total_bytes),
+                free_bytes: health.map_or(0, |health| health.free_bytes),
                 before_bytes,
                 after_bytes: before_bytes.saturating_add_signed(more_bytes),
                 before_slots,
@@ -236,12 +238,42 @@ fn digest(targets: &[PgTable]) -> String {
     hex::encode(&blake3::hash(&bytes).as_bytes()[..8])
 }
 
+/// A disk with less room than this part of it takes no more shards soon.
+const SCARCE: f64 = 0.1;
+
+/// What is to be said of a disk that gets more than it has room for. What leaves it may leave late, so
+/// only what comes counts.
+fn too_full(fill: &DiskFill) -> Option<String> {
+    let comes = fill.after_bytes.saturating_sub(fill.before_bytes);
+    if comes == 0 || fill.total_bytes == 0 {
+        return None;
+    }
+    let (disk, node) = (fill.disk, &fill.node);
+    match fill.free_bytes.checked_sub(comes) {
+        None => {
+            let lacks = comes - fill.free_bytes;
+            Some(format!(
+                "Room: disk {disk} of {node} lacks {lacks} bytes for what comes to it: it would be full, and \
+                 the rest wait. Give it a smaller weight, or add disks at its site first."
+            ))
+        }
+        Some(left) if (left as f64) < fill.total_bytes as f64 * SCARCE => {
+            let percent = (left as f64 * 100.0 / fill.total_bytes as f64).round();
+            Some(format!(
+                "Room: disk {disk} of {node} would have {percent} % of its room left."
+            ))
+        }
+        Some(_) => None,
+    }
+}
+
 fn remarks(plan: &RebalancePlan) -> Vec<String> {
     let mut remarks = Vec::new();
     if plan.slots == 0 {
         remarks.push("Every disk has its share: there is nothing to move.".to_owned());
         return remarks;
     }
+    remarks.extend(plan.disks.iter().filter_map(too_full));
     let [before, _, after] = plan.spare_shards;
     remarks.push(format!(
         "Durability: a shard stays on its old disk until the new one has verified and confirmed its copy, \
@@ -269,4 +301,29 @@ fn remarks(plan: &RebalancePlan) -> Vec<String> {
         remarks.push("Nothing moves at this hour, by the pace that is set.".to_owned());
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_for_what_comes_is_named() {
+        let fill = |free_bytes, after_bytes| DiskFill {
+            disk: DiskId::from_u128(7),
+            node: "toulouse-1".into(),
+            total_bytes: 1000,
+            free_bytes,
+            before_bytes: 100,
+            after_bytes,
+            before_slots: 1,
+            after_slots: 2,
+        };
+        assert_eq!(too_full(&fill(900, 700)), None);
+        assert_eq!(too_full(&fill(10, 90)), None, "it gives more than it gets");
+        let scarce = too_full(&fill(650, 700)).unwrap();
+        assert!(scarce.ends_with("5 % of its room left."), "{scarce}");
+        let full = too_full(&fill(500, 700)).unwrap();
+        assert!(full.contains("lacks 100 bytes"), "{full}");
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use riquet_cluster::admin::{Capacity, ClusterStatus, DiskView, RebalanceStatus, SiteView, Work};
 use riquet_cluster::clock::now_ms;
 use riquet_cluster::layout::Layout;
+use riquet_cluster::wire::health::ONLINE;
 
 use super::changes::nodes;
 use super::error::AdminError;
@@ -24,7 +25,7 @@ pub(super) async fn status(gateway: &Gateway) -> Result<ClusterStatus, AdminErro
     let (survey, groups, risk) = tokio::join!(
         Survey::of(&client, layout),
         groups::groups(&gateway.metadata, cluster.key_groups),
-        risk::risk(&gateway.metadata, cluster.key_groups),
+        risk::risk(&gateway.metadata, layout, cluster.key_groups),
     );
     let risk = risk?;
     let (nodes, disks) = (node_views(layout, &survey), disk_views(layout, &survey));
@@ -36,6 +37,7 @@ pub(super) async fn status(gateway: &Gateway) -> Result<ClusterStatus, AdminErro
         health: health::unknown(),
         sites: sites(layout, &nodes, &disks),
         capacity: capacity(layout, &disks),
+        links: survey.links(),
         groups,
         risk,
         work: work(layout, &survey),
@@ -43,7 +45,7 @@ pub(super) async fn status(gateway: &Gateway) -> Result<ClusterStatus, AdminErro
         nodes,
         disks,
     };
-    status.health = health::judge(layout, &status);
+    status.health = health::judge(&status);
     Ok(status)
 }
 
@@ -105,7 +107,7 @@ fn sites(
     let view = |site: &riquet_cluster::layout::Site| {
         let nodes = nodes.iter().filter(|node| node.site == site.name);
         let disks: Vec<&DiskView> = disks.iter().filter(|disk| disk.site == site.name).collect();
-        let up = disks.iter().filter(|disk| disk.health == "online");
+        let up = disks.iter().filter(|disk| disk.health == ONLINE);
         SiteView {
             name: site.name.clone(),
             nodes_up: nodes.clone().filter(|node| node.is_up).count() as u32,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use riquet_cluster::admin::LinkView;
 use riquet_cluster::id::{DiskId, RequestId};
 use riquet_cluster::layout::{Disk, Layout, Node};
 use riquet_cluster::node_client::{NodeClient, Target};
-use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
+use riquet_cluster::wire::health::{DiskHealth, NodeHealth, ONLINE};
 use riquet_cluster::wire::shard::SlotLoad;
 use riquet_cluster::wire::upkeep::{DiskUpkeep, UpkeepReport};
 use tokio::time::timeout;
@@ -22,6 +23,7 @@ const LOADS_WAIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     nodes: BTreeMap<String, NodeHealth>,
+    disks: BTreeMap<DiskId, DiskHealth>,
     upkeep: BTreeMap<DiskId, DiskUpkeep>,
 }
 
@@ -42,6 +44,8 @@ impl Survey {
             let Some(health) = health.filter(|health| health.name == node.name) else {
                 continue;
             };
+            let disks = health.disks.iter().cloned();
+            survey.disks.extend(disks.map(|disk| (disk.id, disk)));
             survey.nodes.insert(node.name.clone(), health);
             let disks = upkeep.into_iter().flat_map(|report| report.disks);
             survey
@@ -58,21 +62,35 @@ impl Survey {
 
     /// What its node said of a disk.
     pub(super) fn disk(&self, id: DiskId) -> Option<&DiskHealth> {
-        let disks = self.nodes.values().flat_map(|node| &node.disks);
-        disks.into_iter().find(|disk| disk.id == id)
+        self.disks.get(&id)
+    }
+
+    /// Whether a disk takes writes: its node answers, and it neither failed nor is full.
+    pub(super) fn takes_writes(&self, id: DiskId) -> bool {
+        self.disk(id).is_some_and(|disk| disk.state == ONLINE)
+    }
+
+    /// What crosses between sites, by sender and receiver.
+    pub(super) fn links(&self) -> Vec<LinkView> {
+        let mut links: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for node in self.nodes.values() {
+            for peer in &node.traffic {
+                let (here, there) = (node.site.as_str(), peer.site.as_str());
+                *links.entry((there, here)).or_default() += peer.received_bytes_per_second;
+                *links.entry((here, there)).or_default() += peer.sent_bytes_per_second;
+            }
+        }
+        let link = |((from, to), bytes_per_second): ((&str, &str), u64)| LinkView {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            bytes_per_second,
+        };
+        links.into_iter().map(link).collect()
     }
 
     /// Background work on the disks of nodes that answered.
     pub(super) fn upkeep(&self) -> impl Iterator<Item = &DiskUpkeep> {
         self.upkeep.values()
-    }
-
-    /// Nodes of the layout that did not answer.
-    pub(super) fn silent<'a>(&self, layout: &'a Layout) -> Vec<&'a str> {
-        let names = layout.present_nodes().map(|node| node.name.as_str());
-        names
-            .filter(|name| !self.nodes.contains_key(*name))
-            .collect()
     }
 }
 

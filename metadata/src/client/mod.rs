@@ -9,11 +9,13 @@ mod buckets;
 mod call;
 mod events;
 mod identities;
+mod lacking;
 mod layout_watch;
 mod lifecycle;
 mod objects;
 mod recovery;
 mod system;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +27,11 @@ pub use background::BlobFate;
 pub use backup::Export;
 pub use buckets::Created;
 pub use call::{AnswerStream, CallFuture, Caller, HttpCaller, LocalCaller, NoAnswer, OpenFuture};
+pub use lacking::{Closeness, Lacking};
 pub use layout_watch::LayoutWatch;
 pub use objects::Completed;
 pub use recovery::{BucketFate, Recovered};
+pub use walk::{BlobPage, BlobWalk};
 
 use crate::command::Notices;
 use crate::limits::{BUCKET_TTL_MS, CACHED_BUCKETS};

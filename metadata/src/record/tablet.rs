@@ -43,6 +43,16 @@ impl KeyRange {
         self.end.as_ref().is_none_or(|end| key < end.as_bytes())
     }
 
+    /// Whether all keys of another are in it.
+    pub fn covers(&self, other: &Self) -> bool {
+        let ends_later = match (&self.end, &other.end) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(end), Some(of_other)) => of_other.as_bytes() <= end.as_bytes(),
+        };
+        self.start.as_bytes() <= other.start.as_bytes() && ends_later
+    }
+
     /// Whether a key is in both.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.ends_after(other.start.as_bytes()) && other.ends_after(self.start.as_bytes())

@@ -10,6 +10,7 @@ mod slots;
 mod status;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ use crate::upkeep::Upkeep;
 use answer::AnswerBody;
 use endpoint::Endpoint;
 pub use layout::NodeLayout;
+pub use traffic::Traffic;
+use traffic::{Carried, Counted};
 
 /// Connections served at once; more wait in the kernel's queue. Each holds at most two buffers of
 /// [`CONNECTION_BUFFER_BYTES`].
@@ -89,6 +92,8 @@ pub struct Node {
     pub repaired: Tally,
     /// How long users wait for it.
     pub load: Arc<Load>,
+    /// What it exchanges with other sites.
+    pub traffic: Arc<Traffic>,
     /// What is known of the cluster's layout.
     pub layout: NodeLayout,
     /// The way to other nodes.
@@ -136,7 +141,15 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
             continue;
         }
         let node = Arc::clone(&node);
-        let service = service_fn(move |request| route(Arc::clone(&node), request));
+        let carried = Arc::new(Carried::default());
+        let stream = Counted {
+            stream,
+            carried: Arc::clone(&carried),
+        };
+        let service = service_fn(move |request: Request<Incoming>| {
+            carried.identify(&node.traffic, request.headers());
+            route(Arc::clone(&node), request)
+        });
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();

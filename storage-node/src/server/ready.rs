@@ -1,6 +1,7 @@
 //! Whether a node lives, and whether it can serve: for whoever starts, stops and balances processes.
 
 use http::{Response, StatusCode};
+use riquet_cluster::wire::health::ONLINE;
 
 use super::Node;
 use super::answer::{AnswerBody, document};
@@ -39,7 +40,7 @@ fn reasons(node: &Node) -> Vec<String> {
     }
     if node.settings.has(Role::Data) {
         let disks = disks(node);
-        let serves = |state: &str| matches!(state, "online" | "full");
+        let serves = |state: &str| matches!(state, ONLINE | "full");
         if !disks.iter().any(|disk| serves(disk.state.as_str())) {
             reasons.push(format!("none of {} disks serves", disks.len()));
         }

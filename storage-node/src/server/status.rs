@@ -3,7 +3,7 @@
 use http::Response;
 use riquet_cluster::id::DiskId;
 use riquet_cluster::telemetry::metrics::{note_epoch, note_ready};
-use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
+use riquet_cluster::wire::health::{DiskHealth, NodeHealth, ONLINE};
 use riquet_cluster::wire::upkeep::JobKind;
 
 use super::answer::{AnswerBody, document};
@@ -33,7 +33,7 @@ pub(super) fn disks(node: &Node) -> Vec<DiskHealth> {
             Ok(stats) => DiskHealth {
                 id: *id,
                 state: match stats.health {
-                    store::DiskHealth::Online => "online",
+                    store::DiskHealth::Online => ONLINE,
                     store::DiskHealth::Full => "full",
                     store::DiskHealth::Failed => "failed",
                 }
@@ -60,6 +60,7 @@ pub(super) fn health(node: &Node) -> Response<AnswerBody> {
         epoch: known.map(|(_, epoch)| epoch),
         cluster: known.map(|(cluster, _)| cluster),
         disks: disks(node),
+        traffic: node.traffic.report(),
     };
     let text = serde_json::to_vec(&health).expect("texts and numbers");
     document("application/json", text)
@@ -71,7 +72,7 @@ pub(super) fn metrics(node: &Node) -> Response<AnswerBody> {
         let figures = [
             (
                 "riquet_disk_online",
-                f64::from(u8::from(disk.state == "online")),
+                f64::from(u8::from(disk.state == ONLINE)),
             ),
             ("riquet_disk_shards", disk.shards as f64),
             ("riquet_disk_live_bytes", disk.live_bytes as f64),
@@ -87,6 +88,13 @@ pub(super) fn metrics(node: &Node) -> Response<AnswerBody> {
             metrics::gauge!("riquet_disk_state", "disk" => disk.id.to_string(), "state" => state)
                 .set(figure);
         }
+    }
+    for of_site in node.traffic.report() {
+        let site = of_site.site;
+        metrics::counter!("riquet_node_site_received_bytes_total", "site" => site.clone())
+            .absolute(of_site.received_bytes);
+        metrics::counter!("riquet_node_site_sent_bytes_total", "site" => site)
+            .absolute(of_site.sent_bytes);
     }
     note_upkeep(node);
     note_ready(ready::is_ready(node));

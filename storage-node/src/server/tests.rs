@@ -93,6 +93,7 @@ impl Running {
             upkeep: BTreeMap::new(),
             repaired: Tally::default(),
             load: Arc::new(Load::new(Duration::from_millis(50))),
+            traffic: Arc::new(Traffic::of("toulouse")),
             layout: NodeLayout::default(),
             transport: Transport::tcp(),
             metadata: Some(Metadata {

@@ -92,8 +92,8 @@ pub(super) struct ApplyAtOnce {
     /// Plan the rebalance that empties it, show the plan, and apply it
     #[arg(long)]
     apply: bool,
-    /// Do not ask whether to apply it
-    #[arg(long, requires = "apply")]
+    /// Do not ask whether to apply it; nothing is asked where nothing is applied
+    #[arg(long)]
     yes: bool,
 }
 

@@ -1,7 +1,8 @@
 //! Whether something needs a person, in words.
 
 use riquet_cluster::admin::{ClusterStatus, Health, HealthState};
-use riquet_cluster::layout::{Layout, NodeState};
+use riquet_cluster::layout::NodeState;
+use riquet_cluster::wire::health::ONLINE;
 
 /// A disk with less room than this part of it is nearly full.
 const NEARLY_FULL: f64 = 0.1;
@@ -15,7 +16,7 @@ pub(super) fn unknown() -> Health {
 }
 
 /// Judges what was found.
-pub(super) fn judge(layout: &Layout, status: &ClusterStatus) -> Health {
+pub(super) fn judge(status: &ClusterStatus) -> Health {
     let mut found: Vec<(HealthState, String)> = Vec::new();
     let mut note = |state, reason: String| found.push((state, reason));
     for group in status.groups.iter().filter(|group| group.leader.is_none()) {
@@ -62,14 +63,14 @@ pub(super) fn judge(layout: &Layout, status: &ClusterStatus) -> Health {
     }
     for disk in &status.disks {
         match disk.health.as_str() {
-            "online" | "silent" => {}
+            ONLINE | "silent" => {}
             state => note(
                 HealthState::Degraded,
                 format!("disk {} of {} is {state}", disk.id, disk.node),
             ),
         }
         let free = disk.free_bytes as f64 / disk.total_bytes.max(1) as f64;
-        if disk.health == "online" && free < NEARLY_FULL {
+        if disk.health == ONLINE && free < NEARLY_FULL {
             let percent = (free * 100.0).round();
             note(
                 HealthState::Degraded,
@@ -82,23 +83,26 @@ pub(super) fn judge(layout: &Layout, status: &ClusterStatus) -> Health {
     }
     let risk = status.risk;
     if risk.owed_shards > 0 {
-        let profile = layout.standard_profile();
-        let most = risk.most_of_a_chunk as usize;
-        let spare = profile.total().saturating_sub(profile.k() + most);
-        let (state, words) = match spare {
-            0 => (HealthState::Critical, "the next loss may lose data"),
-            _ => (HealthState::Degraded, "their objects read from the others"),
-        };
         let shards = risk.owed_shards;
         let seen = match risk.is_complete {
             true => "the worst chunk",
             false => "the worst chunk of those looked at",
         };
+        let (state, worst) = match risk.spare_of_worst {
+            // What is owed is of blobs that are gone.
+            None => (HealthState::Degraded, "no object needs them".to_owned()),
+            Some(0) => (
+                HealthState::Critical,
+                format!("{seen} can lose no more: the next loss may lose data"),
+            ),
+            Some(spare) => (
+                HealthState::Degraded,
+                format!("{seen} can lose {spare} more, and their objects read from the others"),
+            ),
+        };
         note(
             state,
-            format!(
-                "{shards} shards are being made anew; {seen} can lose {spare} more, and {words}"
-            ),
+            format!("{shards} shards are being made anew; {worst}"),
         );
     }
     for node in &status.nodes {

@@ -1,20 +1,20 @@
 //! What is owed to disks, and which chunks could lose least.
 
-use std::collections::HashMap;
-
 use riquet_cluster::admin::Risk;
-use riquet_cluster::id::ChunkId;
+use riquet_cluster::layout::Layout;
+use riquet_metadata::client::Lacking;
 use riquet_metadata::{Client, Error, GroupId};
-
-/// Debts of one page.
-const PAGE: u32 = 1000;
 
 /// Debts of each group whose chunks are looked at: a look is to take no more than a second. `riquet repair
 /// status` looks at all.
 const LOOKED_AT: usize = 5000;
 
 /// Counts what is owed.
-pub(super) async fn risk(metadata: &Client, key_groups: u32) -> Result<Risk, Error> {
+pub(super) async fn risk(
+    metadata: &Client,
+    layout: &Layout,
+    key_groups: u32,
+) -> Result<Risk, Error> {
     let counts = metadata.debt_counts().await?;
     let mut risk = Risk {
         owed_shards: counts.iter().map(|count| count.shards).sum(),
@@ -24,26 +24,15 @@ pub(super) async fn risk(metadata: &Client, key_groups: u32) -> Result<Risk, Err
     if risk.owed_shards == 0 {
         return Ok(risk);
     }
-    let mut lacking: HashMap<ChunkId, u32> = HashMap::new();
+    let mut lacking = Lacking::default();
     for group in GroupId::keys(key_groups) {
-        let (mut after, mut looked_at) = (None, 0);
-        loop {
-            let (debts, more) = metadata.list_debts(group, None, after, PAGE).await?;
-            after = debts.last().map(|listed| listed.debt.clone());
-            looked_at += debts.len();
-            for listed in debts.iter().filter(|listed| listed.blob.is_some()) {
-                *lacking.entry(listed.debt.shard.chunk).or_default() += 1;
-            }
-            if !more {
-                break;
-            }
-            if looked_at >= LOOKED_AT {
-                risk.is_complete = false;
-                break;
-            }
-        }
+        risk.is_complete &= lacking.look(metadata, group, LOOKED_AT).await?;
     }
-    risk.chunks = lacking.len() as u64;
-    risk.most_of_a_chunk = lacking.into_values().max().unwrap_or(0);
+    let by_spare = lacking.by_spare(layout);
+    risk.chunks = by_spare.values().sum();
+    let most = by_spare.keys().map(|at| at.lacking).max().unwrap_or(0);
+    risk.most_of_a_chunk = u32::try_from(most).unwrap_or(u32::MAX);
+    let worst = by_spare.keys().next();
+    risk.spare_of_worst = worst.map(|at| u32::try_from(at.spare).unwrap_or(u32::MAX));
     Ok(risk)
 }

@@ -7,7 +7,7 @@ use futures_util::future::{join_all, try_join_all};
 use riquet_cluster::id::{ClusterId, DiskId};
 use riquet_cluster::node_client::NodeClient;
 use riquet_cluster::transport::Transport;
-use riquet_cluster::wire::health::{DiskHealth, NodeHealth};
+use riquet_cluster::wire::health::{DiskHealth, NodeHealth, ONLINE};
 use riquet_metadata::Client;
 use tokio::time::timeout;
 
@@ -107,7 +107,7 @@ fn fit(node: &NodeDescription, health: NodeHealth) -> Result<Disks, String> {
     if health.disks.is_empty() {
         return Err("it has no disks".to_owned());
     }
-    if let Some(disk) = health.disks.iter().find(|disk| disk.state != "online") {
+    if let Some(disk) = health.disks.iter().find(|disk| disk.state != ONLINE) {
         let why = disk.why.as_deref().unwrap_or("see its log");
         return Err(format!("its disk {} is {} ({why})", disk.id, disk.state));
     }
@@ -153,7 +153,7 @@ mod tests {
     fn disk(id: u128, total_bytes: u64) -> DiskHealth {
         DiskHealth {
             id: DiskId::from_u128(id),
-            state: "online".to_owned(),
+            state: ONLINE.to_owned(),
             why: None,
             shards: 0,
             live_bytes: 0,
@@ -171,6 +171,7 @@ mod tests {
             epoch: None,
             cluster: None,
             disks,
+            traffic: Vec::new(),
         }
     }
 

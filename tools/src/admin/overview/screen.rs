@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use anstyle::{AnsiColor, Style};
 use riquet_cluster::admin::{
-    Capacity, ClusterStatus, DiskView, GroupView, Health, HealthState, NodeView, Risk, SiteView,
-    Work,
+    Capacity, ClusterStatus, DiskView, GroupView, Health, HealthState, LinkView, NodeView, Risk,
+    SiteView, Work,
 };
 use riquet_cluster::layout::{DiskState, NodeState};
+use riquet_cluster::wire::health::ONLINE;
 
 use super::super::layout::{ShortIds, disks_table, nodes_table};
 use super::super::rebalance::status_text;
@@ -24,6 +25,7 @@ pub(super) fn text(status: &ClusterStatus) -> String {
     let mut parts = vec![
         health(status),
         sites(&status.sites, &status.capacity),
+        links(&status.links),
         nodes(&status.nodes),
         disks(&status.disks),
         groups(&status.groups),
@@ -92,6 +94,24 @@ fn sites(sites: &[SiteView], all: &Capacity) -> String {
     output::table(&titles, &rows, 1)
 }
 
+/// What crosses between the sites.
+fn links(links: &[LinkView]) -> String {
+    let link = |link: &LinkView| {
+        let (from, to, rate) = (&link.from, &link.to, output::bytes(link.bytes_per_second));
+        format!("{rate}/s from {from} to {to}")
+    };
+    match links {
+        [] => "Between the sites: nothing.".to_owned(),
+        links => {
+            let links: Vec<String> = links.iter().map(link).collect();
+            format!(
+                "Between the sites, over the last minute: {}.",
+                links.join(", ")
+            )
+        }
+    }
+}
+
 fn nodes(nodes: &[NodeView]) -> String {
     if nodes.len() <= LONG {
         return nodes_table(nodes);
@@ -138,7 +158,7 @@ fn folded(count: String, shown: usize, table: impl FnOnce() -> String) -> String
 }
 
 fn stands_out(disk: &DiskView) -> bool {
-    disk.health != "online" || is_far(disk)
+    disk.health != ONLINE || is_far(disk)
 }
 
 fn is_far(disk: &DiskView) -> bool {
