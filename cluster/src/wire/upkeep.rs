@@ -119,7 +119,8 @@ pub struct MoveReport {
     /// Bytes copied for the slots that are on their way.
     #[n(3)]
     pub present_bytes: u64,
-    /// Shards that could not be copied and are owed to the disk, since the process started.
+    /// Shards that could not be copied and are owed to the disk, of the present rebalance; as far as the
+    /// process knows, which may be younger.
     #[n(4)]
     pub owed_shards: u64,
     /// Shards that left it for another disk, since the process started.

@@ -467,3 +467,47 @@ async fn emptied(cluster: &Cluster) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
+
+/// Gives all its bytes at once, and then there is a newer layout.
+struct Overtaken<'a> {
+    bytes: Option<Bytes>,
+    layout: &'a ArcSwap<Layout>,
+    newer: Layout,
+}
+
+impl Source for Overtaken<'_> {
+    type Error = &'static str;
+
+    async fn next(&mut self) -> Option<Result<Bytes, Self::Error>> {
+        self.layout.store(Arc::new(self.newer.clone()));
+        self.bytes.take().map(Ok)
+    }
+}
+
+#[tokio::test]
+async fn what_moved_while_it_was_written_is_owed_where_it_is_to_be() {
+    let cluster = cluster(0).await;
+    let mut newer = cluster.layout.clone();
+    newer.epoch = Epoch(2);
+    for row in newer.tables[0].slots.chunks_exact_mut(8) {
+        row.swap(1, 2);
+    }
+    let data = sample(3 * 640);
+    let mut source = Overtaken {
+        bytes: Some(Bytes::from(data.clone())),
+        layout: &cluster.data.inner.layout,
+        newer: newer.clone(),
+    };
+    let written = cluster.data.write(order(data.len()), &mut source).await;
+    let written = written.unwrap_or_else(|_| panic!("not written"));
+    let first = written.blob.chunks().next().unwrap();
+    let moved = written.blob.shards_of(&newer, first);
+    let moved = moved.filter(|(shard, _)| matches!(shard.index, 1 | 2));
+    let owed: Vec<(ShardId, DiskId)> = written
+        .debts
+        .iter()
+        .map(|debt| (debt.shard, debt.disk))
+        .collect();
+    assert_eq!(owed, moved.collect::<Vec<_>>());
+    assert_eq!(written.blob.epochs.len(), 2);
+}

@@ -76,17 +76,17 @@ impl DataPath {
             request: write.request,
         };
         let mut cutter = Cutter::new(source, write.length_bytes);
-        let mut epochs: Vec<EpochRun> = Vec::new();
+        let mut layouts: Vec<(u32, Arc<Layout>)> = Vec::new();
         let mut debts = Vec::new();
         // While one chunk waits for its fsyncs, the next one already streams.
         let mut previous: Option<ShardWrites> = None;
         for (seq, chunk_len) in (0u32..).zip(guard.profile.chunk_lengths(write.length_bytes)) {
             let layout = self.inner.layout.load_full();
-            if epochs.last().is_none_or(|run| run.epoch != layout.epoch) {
-                epochs.push(EpochRun {
-                    first_seq: seq,
-                    epoch: layout.epoch,
-                });
+            if layouts
+                .last()
+                .is_none_or(|(_, last)| last.epoch != layout.epoch)
+            {
+                layouts.push((seq, Arc::clone(&layout)));
             }
             guard.chunks = seq + 1;
             let chunk = ChunkId { blob: id, seq };
@@ -108,16 +108,42 @@ impl DataPath {
         if let Some(last) = previous {
             debts.extend(last.settle(&guard.profile).await?);
         }
+        let epochs = layouts.iter().map(|(first_seq, layout)| EpochRun {
+            first_seq: *first_seq,
+            epoch: layout.epoch,
+        });
         let blob = BlobRef {
             id,
             length_bytes: write.length_bytes,
             profile: guard.profile.id,
             chunk_size_bytes: guard.profile.chunk_size,
-            epochs,
+            epochs: epochs.collect(),
         };
+        let present = self.inner.layout.load_full();
+        debts.extend(moved_since(&blob, &layouts, &present));
         guard.chunks = 0;
         Ok(Written { blob, debts })
     }
+}
+
+/// What is owed of a blob because slots moved while it was written: the disks that have them now may have
+/// looked for what comes to them before the commit, and those that had them may be gone. A shard that is
+/// there after all is found there when it is to be repaid.
+fn moved_since(blob: &BlobRef, layouts: &[(u32, Arc<Layout>)], present: &Layout) -> Vec<Debt> {
+    let is_old = |(_, layout): &(u32, Arc<Layout>)| layout.epoch != present.epoch;
+    if !layouts.iter().any(is_old) {
+        return Vec::new();
+    }
+    let mut owed = Vec::new();
+    for chunk in blob.chunks() {
+        let of_chunk = layouts.iter().rfind(|(first, _)| *first <= chunk.seq);
+        let (_, written) = of_chunk.expect("the first chunk has a layout");
+        let was = blob.shards_of(written, chunk);
+        let is = blob.shards_of(present, chunk);
+        let moved = was.zip(is).filter(|((_, was), (_, is))| was != is);
+        owed.extend(moved.map(|(_, (shard, disk))| Debt { disk, shard }));
+    }
+    owed
 }
 
 impl Inner {

@@ -7,13 +7,14 @@
 use std::collections::BTreeSet;
 
 use super::Batch;
+use super::tablets::tablet_of;
 use crate::command::{Collected, KeyOutcome};
 use crate::id::{BlobId, BucketId, ObjectKey};
 use crate::keys::{self, Family, end_of};
 use crate::limits::{BLOB_COMMIT_WINDOW_MS, EVICTIONS_PER_COMMAND};
 use crate::record::{
     BlobRecord, BlobRef, BlobState, Content, Debt, DebtRecord, Garbage, Removal, RemovalRecord,
-    Tombstone,
+    TabletState, Tombstone,
 };
 use crate::store::{Reader, StoreError, scan};
 
@@ -184,9 +185,17 @@ impl Batch<'_> {
         for debt in debts {
             let blob = keys::blob(debt.shard.chunk.blob);
             let blob = self.state.record::<BlobRecord>(&blob)?;
-            let is_live = blob.is_some_and(|blob| blob.state == BlobState::Live);
+            let Some(blob) = blob.filter(|blob| blob.state == BlobState::Live) else {
+                continue;
+            };
+            // What is left of a tablet that moved is about to be swept: what it is owed has been handed
+            // over, and a debt noted now would go with it.
+            let tablet = tablet_of(&self.state, blob.bucket, blob.key.as_bytes())?;
+            if tablet.is_some_and(|tablet| matches!(tablet.state, TabletState::Moved { .. })) {
+                continue;
+            }
             let key = keys::debt(debt);
-            if is_live && self.state.get(&key)?.is_none() {
+            if self.state.get(&key)?.is_none() {
                 self.state.put(key, &DebtRecord { since_ms });
                 added += 1;
             }

@@ -19,20 +19,18 @@ use riquet_cluster::Error as NodeError;
 use riquet_cluster::cell_stream::{CellError, CellStream};
 use riquet_cluster::failpoint::die_at;
 use riquet_cluster::id::{BlobId, DiskId, ShardId};
-use riquet_cluster::layout::{Disk, Layout, Pg, SlotMove};
+use riquet_cluster::layout::{Disk, Layout, NodeState, Pg, SlotMove};
 use riquet_cluster::node_client::Target;
 use riquet_cluster::profile::{ChunkGeometry, ProfileId};
 use riquet_cluster::wire::shard::ShardDescriptor;
 use riquet_metadata::GroupId;
+use riquet_metadata::client::{BlobPage, BlobWalk};
 use riquet_metadata::record::{BlobRecord, BlobState, Debt};
 use tokio::time::timeout;
 
 use super::{MigrationError, Mover, fresh_request};
 use crate::error::Error;
 use crate::store::Verdict;
-
-/// Blobs of one page.
-const PAGE: u32 = 500;
 
 /// Shards being copied at once to a disk: enough to hide the disks' and the network's latency. Each holds
 /// a cell or two.
@@ -125,18 +123,10 @@ impl<'a> Arrivals<'a> {
     /// Goes through all blobs.
     pub(super) async fn take_in(&self) -> Result<(), MigrationError> {
         let mut busy = 0;
-        let key_groups = self.mover.client.cluster().await?.key_groups;
-        for group in GroupId::keys(key_groups) {
-            let mut after = None;
-            loop {
-                self.check_called(self.moves)?;
-                let (blobs, more) = self.mover.client.list_blobs(group, after, PAGE).await?;
-                busy += self.take_in_page(group, after, &blobs).await?;
-                after = blobs.last().map(|record| record.blob.id);
-                if !more {
-                    break;
-                }
-            }
+        let mut walk = BlobWalk::begin(&self.mover.client).await?;
+        while let Some(page) = walk.next().await? {
+            self.check_called(self.moves)?;
+            busy += self.take_in_page(&page).await?;
         }
         match busy {
             0 => Ok(()),
@@ -145,12 +135,8 @@ impl<'a> Arrivals<'a> {
     }
 
     /// Takes in what a page of blobs has in the slots. Returns how much of it others are writing.
-    async fn take_in_page(
-        &self,
-        group: GroupId,
-        after: Option<BlobId>,
-        blobs: &[BlobRecord],
-    ) -> Result<usize, MigrationError> {
+    async fn take_in_page(&self, page: &BlobPage) -> Result<usize, MigrationError> {
+        let (group, blobs) = (page.group, &page.blobs);
         let (mut lacking, mut of_source) = (Vec::new(), Vec::new());
         for record in blobs.iter().filter(|blob| blob.state == BlobState::Live) {
             for coming in self.shards_of(record) {
@@ -184,7 +170,7 @@ impl<'a> Arrivals<'a> {
         if busy == 0 {
             self.forgive(group, of_source).await?;
         }
-        self.remove_garbage(group, after, &copied).await?;
+        self.remove_garbage(page, &copied).await?;
         Ok(busy)
     }
 
@@ -356,14 +342,13 @@ impl<'a> Arrivals<'a> {
     /// before them.
     async fn remove_garbage(
         &self,
-        group: GroupId,
-        after: Option<BlobId>,
+        page: &BlobPage,
         copied: &[ShardId],
     ) -> Result<(), MigrationError> {
         if copied.is_empty() {
             return Ok(());
         }
-        let (blobs, _) = self.mover.client.list_blobs(group, after, PAGE).await?;
+        let blobs = page.again(&self.mover.client).await?;
         let dead: HashSet<BlobId> = blobs
             .iter()
             .filter(|record| record.state != BlobState::Live)
@@ -383,11 +368,22 @@ impl<'a> Arrivals<'a> {
         since.is_some_and(|since| since.elapsed() > PATIENCE)
     }
 
+    /// Notes that a disk gave no answer. While its node is in maintenance, that says nothing of the disk:
+    /// it is waited for.
     fn is_silent(&self, disk: &Disk) {
+        let newest = self.mover.node.layout.load();
+        let is_awaited = newest
+            .as_ref()
+            .and_then(|layout| layout.find_disk(disk.id))
+            .is_some_and(|(_, node)| node.state == NodeState::Maintenance);
+        if is_awaited {
+            return self.answers(disk);
+        }
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         silent.entry(disk.id).or_insert_with(Instant::now);
     }
 
+    /// Forgets that it gave none.
     fn answers(&self, disk: &Disk) {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         silent.remove(&disk.id);

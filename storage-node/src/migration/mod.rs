@@ -28,7 +28,7 @@ use crate::server::Node;
 use crate::store::{DiskHealth, ShardStore};
 use crate::upkeep::Moves;
 use arrivals::Arrivals;
-use departures::Left;
+use departures::{Left, Walk};
 use throttle::Throttle;
 
 /// How long a disk waits for another layout before it looks again whether something is left to do.
@@ -92,6 +92,7 @@ impl Mover {
         // The last layout by which nothing was left to give up, and whether orphans were.
         let mut given_up: Option<Epoch> = None;
         let mut orphans_seen: Option<Instant> = None;
+        let mut walk = Walk::default();
         loop {
             let layout = self.node.layout.load();
             let epoch = layout.as_ref().map(|layout| layout.epoch);
@@ -105,7 +106,7 @@ impl Mover {
                 let left = match given_up == Some(layout.epoch) && !is_due && !has_strays {
                     true => Ok(0),
                     false => {
-                        let left = self.give_up(&layout).boxed().await;
+                        let left = self.give_up(&layout, &mut walk).boxed().await;
                         if let Ok(left) = &left {
                             orphans_seen = (left.orphans > 0).then(Instant::now);
                         }
@@ -139,6 +140,9 @@ impl Mover {
             report.slots = moves.len() as u64;
             if moves.is_empty() {
                 report.present_bytes = 0;
+                if layout.migration.rebalance.is_none() {
+                    report.owed_shards = 0;
+                }
             }
         });
         if moves.is_empty() {
@@ -157,8 +161,8 @@ impl Mover {
     }
 
     /// Gives up what the layout has elsewhere. Returns what could not go yet.
-    async fn give_up(&self, layout: &Layout) -> Result<Left, String> {
-        departures::give_up(self, layout)
+    async fn give_up(&self, layout: &Layout, walk: &mut Walk) -> Result<Left, String> {
+        departures::give_up(self, layout, walk)
             .await
             .map_err(|error| error.to_string())
     }

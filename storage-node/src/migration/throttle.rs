@@ -26,9 +26,14 @@ impl Throttle {
         Self { node, pace }
     }
 
+    /// Whether nothing is to move now.
+    pub(super) fn is_standstill(&self) -> bool {
+        self.rate() == 0
+    }
+
     /// Waits for as long as nothing is to move. What has begun goes on: it holds memory and connections.
     pub(super) async fn wait_to_begin(&self) {
-        while self.rate() == 0 {
+        while self.is_standstill() {
             let epoch = self.node.layout.load().map(|layout| layout.epoch);
             self.node.layout.changed_from(epoch, STANDSTILL_LOOK).await;
         }

@@ -3,25 +3,20 @@
 //! The disk is new in the place of a lost one, or lost a part of what it had. (What a layout gives it
 //! more comes by `migration`.) Every committed blob is looked at: its chunks' placement groups say what belongs here, the
 //! disk's index what is here. Looking again changes nothing, so a look that is cut short is begun anew.
-//!
-//! A blob whose tablet moves from one group to another during the look may be met in neither. The
-//! look is therefore done again with every scrub.
 
 use std::sync::Arc;
 
 use riquet_cluster::id::{DiskId, ShardId};
 use riquet_cluster::layout::Layout;
+use riquet_metadata::Client;
+use riquet_metadata::client::{BlobPage, BlobWalk};
 use riquet_metadata::record::{BlobRef, BlobState, Debt};
-use riquet_metadata::{Client, GroupId};
 
 use super::LOOK;
 use crate::error::Error;
 use crate::server::Node;
 use crate::store::{DiskHealth, Progress, ShardStore};
 use crate::upkeep::Job;
-
-/// Blobs of one page.
-const PAGE: u32 = 500;
 
 /// Debts that are noted with one command.
 const NOTED_AT_ONCE: usize = 1000;
@@ -70,34 +65,27 @@ async fn note_losses(
     store: &ShardStore,
     job: &Job,
 ) -> Result<(), LossError> {
-    for group in GroupId::keys(client.cluster().await?.key_groups) {
-        let mut after = None;
-        loop {
-            let (blobs, more) = client.list_blobs(group, after, PAGE).await?;
-            after = blobs.last().map(|record| record.blob.id);
-            let mut lost = Vec::new();
-            for record in blobs
-                .iter()
-                .filter(|record| record.state == BlobState::Live)
-            {
-                for shard in record.blob.shards_on(layout, disk) {
-                    if !is_coming(layout, &record.blob, shard) && !store.has(&shard)? {
-                        lost.push(Debt { disk, shard });
-                    }
-                    if lost.len() == NOTED_AT_ONCE {
-                        let debts = std::mem::take(&mut lost);
-                        job.count(0, client.owe_shards(group, debts).await?, 0);
-                    }
+    let mut walk = BlobWalk::begin(client).await?;
+    while let Some(BlobPage { group, blobs, .. }) = walk.next().await? {
+        let mut lost = Vec::new();
+        for record in blobs
+            .iter()
+            .filter(|record| record.state == BlobState::Live)
+        {
+            for shard in record.blob.shards_on(layout, disk) {
+                if !is_coming(layout, &record.blob, shard) && !store.has(&shard)? {
+                    lost.push(Debt { disk, shard });
+                }
+                if lost.len() == NOTED_AT_ONCE {
+                    let debts = std::mem::take(&mut lost);
+                    job.count(0, client.owe_shards(group, debts).await?, 0);
                 }
             }
-            if !lost.is_empty() {
-                job.count(0, client.owe_shards(group, lost).await?, 0);
-            }
-            job.count(blobs.len() as u64, 0, 0);
-            if !more {
-                break;
-            }
         }
+        if !lost.is_empty() {
+            job.count(0, client.owe_shards(group, lost).await?, 0);
+        }
+        job.count(blobs.len() as u64, 0, 0);
     }
     Ok(())
 }

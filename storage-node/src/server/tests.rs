@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use riquet_cluster::id::{ClusterId, Epoch, RequestId};
+use riquet_cluster::cell_hash::hash_cell;
+use riquet_cluster::clock::now_ms;
+use riquet_cluster::id::{BlobId, ChunkId, ClusterId, Epoch, RequestId, ShardId};
 use riquet_cluster::layout::{
     Disk, DiskState, Layout, Migration, Node as LayoutNode, NodeState, Pg, Site,
 };
@@ -12,20 +14,28 @@ use riquet_cluster::placement::compute_table;
 use riquet_cluster::profile::{Profile, ProfileId, SiteId};
 use riquet_cluster::telemetry::metrics::Exporter;
 use riquet_cluster::transport::Transport;
-use riquet_cluster::wire::shard::ShardDescriptor;
+use riquet_cluster::wire::shard::{Owner, ShardDescriptor};
+use riquet_metadata::command::{NewBucket, Preconditions, PutObject};
+use riquet_metadata::query::DebtCount;
 use riquet_metadata::raft::{RaftHost, RaftService, Voter};
-use riquet_metadata::{Client, MetadataService};
+use riquet_metadata::record::{
+    BlobRef, Content, ETag, EpochRun, ObjectBody, ObjectVersion, StorageClass, Versioning,
+};
+use riquet_metadata::{Client, Created, MetadataService, ObjectKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::config::{DiskSettings, Role};
+use crate::config::Role;
+use crate::migration::Mover;
 use crate::store::testing::{descriptor, payload, shard_id};
 use crate::store::{OsEnv, StoreOptions};
 
 const DISK: DiskId = DiskId::from_u128(7);
+/// Of another node by the layout, which serves at the same address.
+const OTHER: DiskId = DiskId::from_u128(8);
 const CLUSTER: ClusterId = ClusterId::from_u128(1);
 
 struct Running {
@@ -38,28 +48,31 @@ struct Running {
 
 impl Running {
     async fn start(path: &Path) -> Self {
+        Self::with_disks(path, &[DISK]).await
+    }
+
+    /// One with these disks, and another that is refused.
+    async fn with_disks(path: &Path, disks: &[DiskId]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let options = StoreOptions {
-            segment_bytes: 8 << 20,
-            ..StoreOptions::new(path.join("disk"), DISK)
+        let open = |id: &DiskId| {
+            let options = StoreOptions {
+                segment_bytes: 8 << 20,
+                ..StoreOptions::new(path.join(format!("disk-{id}")), *id)
+            };
+            let store = ShardStore::open(Arc::new(OsEnv), &options).unwrap();
+            (*id, DiskSlot::Open(Arc::new(store)))
         };
-        let store = ShardStore::open(Arc::new(OsEnv), &options).unwrap();
+        let mut slots: BTreeMap<DiskId, DiskSlot> = disks.iter().map(open).collect();
         let refused = DiskSlot::Refused("it smokes".into());
-        let disks = [
-            (DISK, DiskSlot::Open(Arc::new(store))),
-            (DiskId::from_u128(9), refused),
-        ];
+        slots.insert(DiskId::from_u128(9), refused);
         let settings = Settings {
             name: "a-1".into(),
             site: "a".into(),
             listen: address.clone(),
             roles: vec![Role::Data, Role::Meta],
             data_dir: path.to_owned(),
-            disks: vec![DiskSettings {
-                path: path.join("disk"),
-                id: DISK,
-            }],
+            disks: Vec::new(),
             metadata: vec![address.clone()],
             fault_file: None,
             disk_fault_file: None,
@@ -89,8 +102,8 @@ impl Running {
             .unwrap();
         let node = Arc::new(Node {
             settings,
-            disks: disks.into_iter().collect(),
-            upkeep: BTreeMap::new(),
+            disks: slots,
+            upkeep: disks.iter().map(|id| (*id, Upkeep::default())).collect(),
             repaired: Tally::default(),
             load: Arc::new(Load::new(Duration::from_millis(50))),
             traffic: Arc::new(Traffic::of("toulouse")),
@@ -169,13 +182,15 @@ impl Running {
         Ok(bytes)
     }
 
-    async fn bootstrap(&self, epoch: u64) {
+    /// Makes a cluster of it; a client of its metadata.
+    async fn bootstrap(&self, epoch: u64) -> Client {
         let client = Client::new(Transport::tcp(), vec![self.address.clone()]);
         client
             .bootstrap(CLUSTER, layout(&self.address, epoch), Vec::new(), 1)
             .await
             .unwrap();
-        self.node.layout.follow(client).await;
+        self.node.layout.follow(client.clone()).await;
+        client
     }
 }
 
@@ -202,7 +217,7 @@ fn layout(address: &str, epoch: u64) -> Layout {
         state: DiskState::Active,
     };
     let nodes = vec![node("a-1"), node("a-2")];
-    let disks = vec![disk(DISK, 0), disk(DiskId::from_u128(8), 1)];
+    let disks = vec![disk(DISK, 0), disk(OTHER, 1)];
     let table = compute_table(&profile, &nodes, &disks, 16).unwrap();
     Layout {
         cluster: CLUSTER,
@@ -340,6 +355,104 @@ async fn old_layouts_other_clusters_and_absent_disks_are_refused() {
         .head(&running.target(DISK, 3), shard_id(1, 0))
         .await;
     assert!(refused.is_err());
+}
+
+/// It stays until it is where it belongs, and costs no reads of other shards.
+#[tokio::test]
+async fn a_shard_on_the_wrong_disk_goes_to_the_right_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::with_disks(dir.path(), &[DISK, OTHER]).await;
+    let client = running.bootstrap(3).await;
+    let layout = layout(&running.address, 3);
+    let new = NewBucket::named("b", "root", "r");
+    let Created::New(bucket) = client.create_bucket(&new).await.unwrap() else {
+        panic!("the bucket exists");
+    };
+    let profile = &layout.profiles[0];
+    let chunk = ChunkId {
+        blob: BlobId::new(now_ms(), [1; 10]),
+        seq: 0,
+    };
+    let pg = layout.pg_of(profile, chunk);
+    let holders = layout.slots(profile, pg).iter();
+    let index = holders
+        .map(|at| layout.disk(*at).id)
+        .position(|disk| disk == OTHER);
+    let shard = ShardId {
+        chunk,
+        index: index.unwrap() as u8,
+    };
+    let geometry = profile.geometry(5000);
+    let mut bytes = payload(1, geometry.cell_len(0));
+    let hash = hash_cell(shard, 0, &bytes);
+    bytes.extend_from_slice(&hash);
+    let key = ObjectKey::from("key");
+    let described = ShardDescriptor {
+        id: shard,
+        profile: profile.id,
+        data: 1,
+        total: 2,
+        chunk_len: 5000,
+        pg,
+        owner: Owner {
+            bucket: bucket.id.0,
+            key: key.as_bytes().to_vec(),
+            part: None,
+            sealed: false,
+        },
+        ..descriptor(1, 0, bytes.len() as u64)
+    };
+    let (wrong, right) = (running.target(DISK, 3), running.target(OTHER, 3));
+    running.put_as(&wrong, described, &bytes).await.unwrap();
+    let blob = BlobRef {
+        id: chunk.blob,
+        length_bytes: 5000,
+        profile: profile.id,
+        chunk_size_bytes: profile.chunk_size,
+        epochs: vec![EpochRun {
+            first_seq: 0,
+            epoch: Epoch(3),
+        }],
+    };
+    let body = ObjectBody::of(Content::Blobs(vec![blob]));
+    let tag = ETag::whole([0; 16]);
+    let object = PutObject {
+        key,
+        version: ObjectVersion::proposed(tag, StorageClass::Standard, "root".to_owned(), body),
+        preconditions: Preconditions::default(),
+        debts: Vec::new(),
+        versioning: Versioning::default(),
+    };
+    client.put_object(&bucket, object).await.unwrap();
+    let Some(DiskSlot::Open(store)) = running.node.disks.get(&DISK) else {
+        panic!("the disk is not open");
+    };
+    let throttle = Mover::throttle(&running.node);
+    let node = || Arc::clone(&running.node);
+    let mover = Mover::new(client.clone(), node(), Arc::clone(store), throttle);
+    let moving = tokio::spawn(mover.run());
+    let gone = async {
+        while store.has(&shard).unwrap() {
+            // It is not waited for the next look.
+            running.node.upkeep[&DISK].moves.stray();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone)
+        .await
+        .unwrap_or_else(|_| panic!("{:?}", running.node.upkeep[&DISK].moves.report()));
+    moving.abort();
+    let there = running.client.get(&right, shard, None).await.unwrap();
+    assert_eq!(there.remaining(), geometry.payload_len());
+    // Noted first, in case it could not be sent; repair strikes it.
+    let owed = client.debt_counts().await.unwrap();
+    assert_eq!(
+        owed,
+        [DebtCount {
+            disk: OTHER,
+            shards: 1
+        }]
+    );
 }
 
 #[tokio::test]

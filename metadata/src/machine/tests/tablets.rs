@@ -463,6 +463,14 @@ fn debts_follow_their_blobs() {
             debts: vec![debt(2)],
         },
     );
+    // Until it is swept the group knows the blob; who owes it shards is the other's business now.
+    let late = || KeyCommand::OweShards {
+        debts: vec![Debt {
+            disk: DiskId::from_u128(2),
+            ..debt(2)
+        }],
+    };
+    assert_eq!(from.run(late()), KeyOutcome::ShardsOwed { added: 0 });
     sweep(&mut from, "m", 2);
     for (machine, n) in [(&from, 1), (&to, 2)] {
         let query = KeyQuery::ListDebts {
