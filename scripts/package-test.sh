@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the Debian package of the programs that are built and tries it: what is in it, its units, and, in
 # a fresh Debian (a chroot by debootstrap, with a network of its own), its installation, both services with
-# the example settings, a small cluster, and its removal. Without root or debootstrap that last part is
-# left out, and said to be.
+# the example settings, a small cluster, and its removal; then the units under a systemd of their own, in a
+# container by systemd-nspawn. What is missing for that, such as root, leaves it out, and is said.
 set -euo pipefail
 
 scripts="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -10,8 +10,10 @@ target="${CARGO_TARGET_DIR:-$(dirname "$scripts")/target}"
 work="$target/package-test"
 suite=bookworm
 # Without systemd: what the package needs of it for its user and its folders.
-base_packages=systemd-standalone-sysusers,systemd-standalone-tmpfiles
-base="$work/$suite.tar"
+plain_packages=systemd-standalone-sysusers,systemd-standalone-tmpfiles
+systemd_packages=systemd,systemd-sysv
+# For the container to boot, try everything, and halt.
+booted_s=300
 # Exposure that systemd-analyze may find, of 100: it has no words for what is left, such as sockets.
 exposure_max=15
 
@@ -71,27 +73,72 @@ obstacle() {
     unshare --mount --pid --net --fork true 2>/dev/null || echo "namespaces"
 }
 
-make_base() {
-    [ -s "$base" ] && return
-    say "making a base system of $suite, once"
-    local fresh="$work/base"
+# Makes a base system with these packages, once, and prints its archive's path.
+base() {
+    local name="$1" packages="$2"
+    local base="$work/$name.tar" fresh="$work/base"
+    if [ -s "$base" ]; then
+        echo "$base"
+        return
+    fi
+    say "making a base system, $name, once"
     rm -rf "$fresh"
     mkdir -p "$fresh/etc/dpkg/dpkg.cfg.d"
     # It lives for seconds: a power cut may take it.
     echo force-unsafe-io >"$fresh/etc/dpkg/dpkg.cfg.d/unsafe-io"
-    debootstrap --variant=minbase --include="$base_packages" "$suite" "$fresh" >"$work/debootstrap.log" ||
+    debootstrap --variant=minbase --include="$packages" "$suite" "$fresh" >"$work/debootstrap.log" ||
         stop "debootstrap: see $work/debootstrap.log"
     rm -rf "$fresh"/var/cache/apt/archives/*.deb "$fresh"/var/lib/apt/lists/*
     tar --create --numeric-owner --file "$base.next" --directory "$fresh" .
     mv "$base.next" "$base"
     rm -rf "$fresh"
+    echo "$base"
+}
+
+# Extracts a base system into a folder, with the package in it.
+unpack() {
+    local archive
+    archive="$(base "$1" "$2")"
+    tar --extract --numeric-owner --file "$archive" --directory "$3"
+    cp "$deb" "$3/riquet.deb"
+}
+
+# Why systemd can't be run here; nothing if it can. $1 is the root of a system.
+obstacle_to_boot() {
+    command -v systemd-nspawn >/dev/null || { echo "systemd-nspawn" && return; }
+    contained "$1" --quiet true >/dev/null 2>&1 || echo "containers"
+}
+
+contained() {
+    local system="$1"
+    shift
+    # Beside no systemd, or another's: it need not know of the container.
+    timeout "$booted_s" systemd-nspawn --directory "$system" --register=no --keep-unit --private-network "$@"
+}
+
+# Has systemd start in the root, and try the units.
+boot() {
+    local system="$1" results="$1/package-test" units="$1/etc/systemd/system"
+    mkdir "$results"
+    cp "$scripts/package-test-booted.sh" "$scripts/../ops/docker/healthy.sh" "$results/"
+    printf '[Unit]\nAfter=network.target\n[Service]\nType=oneshot\nExecStart=%s\nStandardOutput=file:%s\n' \
+        /package-test/package-test-booted.sh /package-test/said >"$units/package-test.service"
+    mkdir -p "$units/multi-user.target.wants"
+    ln -s ../package-test.service "$units/multi-user.target.wants/"
+    contained "$system" --boot --machine package-test >"$results/console" 2>&1 </dev/null || true
+    [ ! -e "$results/said" ] || sed 's/^/package-test: /' "$results/said" >&2
+    [ "$(cat "$results/status" 2>/dev/null)" = 0 ] || {
+        tail -n 20 "$results/console" >&2
+        stop "the units under systemd"
+    }
 }
 
 mkdir -p "$work"
 deb="$("$scripts/package.sh" --fast)"
 tree="$(mktemp --directory "$work/tree.XXXXXX")"
 root="$(mktemp --directory "$work/root.XXXXXX")"
-trap 'rm -rf "$tree" "$root"' EXIT
+booted="$(mktemp --directory "$work/booted.XXXXXX")"
+trap 'rm -rf "$tree" "$root" "$booted"' EXIT
 dpkg-deb --extract "$deb" "$tree"
 check_tree "$tree"
 check_units "$tree"
@@ -101,8 +148,14 @@ if [ -n "$missing" ]; then
     say "SKIPPED: installation into a fresh Debian, for want of $missing"
     exit 0
 fi
-make_base
-tar --extract --numeric-owner --file "$base" --directory "$root"
-cp "$deb" "$root/riquet.deb"
+unpack "$suite" "$plain_packages" "$root"
 # Whatever it starts and mounts ends with it.
 unshare --mount --pid --net --fork --kill-child "$scripts/package-test-inside.sh" "$root"
+
+unpack "$suite-systemd" "$systemd_packages" "$booted"
+missing="$(obstacle_to_boot "$booted")"
+if [ -n "$missing" ]; then
+    say "SKIPPED: the units under systemd, for want of $missing"
+    exit 0
+fi
+boot "$booted"

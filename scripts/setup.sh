@@ -14,8 +14,8 @@ build_packages=(build-essential clang libclang-dev pkg-config curl ca-certificat
 test_packages=(python3-venv rclone s3fs fuse3 restic openssl)
 # Its symbolizer names the functions in a sanitizer's report.
 fuzz_packages=(llvm)
-# The package is tried in a fresh Debian, with a network of its own.
-package_test_packages=(debootstrap iproute2)
+# The package is tried in a fresh Debian, with a network of its own, and with a systemd of its own.
+package_test_packages=(debootstrap iproute2 systemd-container)
 neon_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 
 # Clients that the tests drive, installed in a folder of their own. Pinned: a test that fails
