@@ -42,7 +42,8 @@ const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 30;
 
 /// Runs a storage node from its command line until it is told to stop.
 pub fn main() -> ExitCode {
-    logs::init("info,openraft=warn");
+    // Of peers that are away openraft warns several times a second; metrics and alerts tell of them.
+    logs::init("info,openraft=error");
     failpoint::arm();
     let flags = Flags::parse();
     let done = Settings::load(&flags).and_then(|settings| {
