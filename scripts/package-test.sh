@@ -118,13 +118,13 @@ contained() {
 
 # Has systemd start in the root, and try the units.
 boot() {
-    local system="$1" results="$1/package-test" units="$1/etc/systemd/system"
+    local system="$1" results="$1/package-test" etc="$1/etc/systemd/system"
     mkdir "$results"
     cp "$scripts/package-test-booted.sh" "$scripts/../ops/docker/healthy.sh" "$results/"
     printf '[Unit]\nAfter=network.target\n[Service]\nType=oneshot\nExecStart=%s\nStandardOutput=file:%s\n' \
-        /package-test/package-test-booted.sh /package-test/said >"$units/package-test.service"
-    mkdir -p "$units/multi-user.target.wants"
-    ln -s ../package-test.service "$units/multi-user.target.wants/"
+        /package-test/package-test-booted.sh /package-test/said >"$etc/package-test.service"
+    mkdir -p "$etc/multi-user.target.wants"
+    ln -s ../package-test.service "$etc/multi-user.target.wants/"
     contained "$system" --boot --machine package-test >"$results/console" 2>&1 </dev/null || true
     [ ! -e "$results/said" ] || sed 's/^/package-test: /' "$results/said" >&2
     [ "$(cat "$results/status" 2>/dev/null)" = 0 ] || {
