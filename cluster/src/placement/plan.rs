@@ -1,8 +1,9 @@
 //! The table that follows one in use when disks came, went or changed, and what has to move for it.
 
 use super::assignment::Assignment;
+use super::flow::{Bounds, settle};
 use super::site::{Local, SiteDisks};
-use super::targets::targets;
+use super::targets::bounds;
 use crate::Error;
 use crate::layout::{Disk, DiskIndex, Node, Pg, PgTable};
 use crate::profile::Profile;
@@ -27,17 +28,15 @@ pub struct Plan {
     pub table: PgTable,
     /// Every slot that differs, by group and slot.
     pub moves: Vec<Move>,
-    /// Slots that have to move in any table that gives each disk its share: what disks hold beyond
-    /// it, or at all if they may hold none.
+    /// The fewest slots that move in any table in which every disk holds its share, rounded down or
+    /// up, and every group spreads over nodes as it should. It is what the distances add up to by
+    /// which the flow bounds moves from below, not a count of `moves`; these are as many.
     pub minimum: usize,
-    /// Slots that have to move in any table that spreads each group over nodes as it should be:
-    /// what disks hold that may hold none, and what nodes hold of a group beyond their limit. Larger
-    /// than `minimum` only where a new node lowers that limit.
-    pub misplaced: usize,
 }
 
 /// The table for these disks that differs least from `old`, in which some may have been otherwise:
-/// new, of another weight or state. Draining and removed disks, and those of weight 0, hold
+/// new, of another weight or state. Every disk holds its share rounded down or up, as in a first
+/// table; which of both is whatever moves least. Draining and removed disks, and those of weight 0, hold
 /// nothing in it. A disk that stays in a group keeps its slot there.
 ///
 /// # Errors
@@ -54,7 +53,6 @@ pub fn rebalance(
         table: old.clone(),
         moves: Vec::new(),
         minimum: 0,
-        misplaced: 0,
     };
     for position in 0..profile.sites.len() {
         let site = SiteDisks::new(profile, position, nodes, disks)?;
@@ -86,23 +84,19 @@ fn plan_site(
     for disk in old.iter().flatten() {
         held[*disk] += 1;
     }
-    let targets = targets(site, (old.len() / site.per_group) as u32, &held);
-    let surplus = held.iter().zip(&targets).map(|(h, t)| h.saturating_sub(*t));
-    plan.minimum += old.iter().filter(|r| r.is_none()).count() + surplus.sum::<usize>();
+    let bounds = bounds(site, (old.len() / site.per_group) as u32);
     let mut rows = old.clone();
     for row in rows.chunks_exact_mut(site.per_group) {
-        thin_out(site, row, &mut held, &targets);
+        thin_out(site, row, &mut held, &bounds);
     }
-    plan.misplaced += rows.iter().filter(|r| r.is_none()).count();
-
     let mut assignment = Assignment::new(site, old, rows);
-    assignment.reach(&targets);
-    site.write_rows(assignment.rows(), profile, position, &mut plan.table);
+    plan.minimum += settle(&mut assignment, &bounds);
+    site.write_rows(assignment.finish(), profile, position, &mut plan.table);
 }
 
 /// Takes slots from nodes that hold more of the row than they may now, first from the disks that
-/// hold most beyond their target.
-fn thin_out(site: &SiteDisks, row: &mut [Option<Local>], held: &mut [usize], targets: &[usize]) {
+/// hold most beyond their share.
+fn thin_out(site: &SiteDisks, row: &mut [Option<Local>], held: &mut [usize], bounds: &[Bounds]) {
     let crowded = |row: &[Option<Local>], disk: Local| {
         let node = site.node_of[disk];
         let of_node = row.iter().flatten().filter(|d| site.node_of[**d] == node);
@@ -110,7 +104,7 @@ fn thin_out(site: &SiteDisks, row: &mut [Option<Local>], held: &mut [usize], tar
     };
     while let Some(place) = (0..row.len())
         .filter(|place| row[*place].is_some_and(|d| crowded(row, d)))
-        .max_by_key(|place| row[*place].map(|d| held[d] as i64 - targets[d] as i64))
+        .max_by_key(|place| row[*place].map(|d| held[d] as i64 - bounds[d].highest as i64))
     {
         if let Some(disk) = row[place].take() {
             held[disk] -= 1;

@@ -18,6 +18,8 @@ pub(super) struct SiteDisks {
     pub(super) weights: Vec<u32>,
     /// Node of each of them, as a position in `node_limits`.
     pub(super) node_of: Vec<usize>,
+    /// The disks of each of these nodes, ascending.
+    pub(super) disks_of: Vec<Vec<Local>>,
     /// Most slots of one group that each node may hold.
     pub(super) node_limits: Vec<usize>,
     /// Slots of one group at this site.
@@ -46,10 +48,10 @@ impl SiteDisks {
             disks: Vec::new(),
             weights: Vec::new(),
             node_of: Vec::new(),
+            disks_of: Vec::new(),
             node_limits: Vec::new(),
             per_group,
         };
-        let mut disks_on = Vec::new();
         let mut local_node = vec![None; nodes.len()];
         for (index, disk) in disks.iter().enumerate() {
             let node = usize::from(disk.node);
@@ -60,10 +62,10 @@ impl SiteDisks {
                 Error::InvalidLayout(format!("a layout has at most {} disks", DiskIndex::MAX))
             })?;
             let node = *local_node[node].get_or_insert_with(|| {
-                disks_on.push(0);
-                disks_on.len() - 1
+                found.disks_of.push(Vec::new());
+                found.disks_of.len() - 1
             });
-            disks_on[node] += 1;
+            found.disks_of[node].push(found.disks.len());
             found.disks.push(index);
             found.weights.push(disk.weight);
             found.node_of.push(node);
@@ -76,6 +78,7 @@ impl SiteDisks {
                 found.disks.len()
             )));
         }
+        let disks_on: Vec<usize> = found.disks_of.iter().map(Vec::len).collect();
         found.node_limits = node_limits(&disks_on, per_group);
         Ok(found)
     }

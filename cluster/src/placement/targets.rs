@@ -7,8 +7,12 @@
 //!
 //! A *target* is the share rounded up or down. Any targets within the limits that add up can be had:
 //! give each group the fraction `target / groups` of each disk; that meets all limits, and a flow
-//! network whose limits are integers has an integer solution when it has one at all.
+//! network whose limits are integers has an integer solution when it has one at all. By the shares
+//! themselves it follows that targets can be left to the flow as well, within [`bounds`]: a first
+//! table has targets, so that those are rounded up who lose most otherwise; a change of one in use has
+//! bounds, so that as few slots move as can.
 
+use super::flow::Bounds;
 use super::site::{Local, SiteDisks};
 
 /// Slots that a disk is to hold, as an exact fraction.
@@ -27,6 +31,11 @@ impl Share {
     /// For display and comparison with a tolerance.
     pub(super) fn to_f64(self) -> f64 {
         self.slots as f64 / self.of as f64
+    }
+
+    /// Rounded up.
+    fn ceil(self) -> usize {
+        self.floor() + usize::from(self.remainder() > 0)
     }
 
     fn remainder(self) -> u128 {
@@ -59,11 +68,7 @@ impl Level {
 /// The share of each disk of the site.
 pub(super) fn shares(site: &SiteDisks, groups: u32) -> Vec<Share> {
     let most = u128::from(groups);
-    let mut disks_of = vec![Vec::new(); site.node_limits.len()];
-    for (disk, node) in site.node_of.iter().enumerate() {
-        disks_of[*node].push(disk);
-    }
-
+    let disks_of = &site.disks_of;
     // The level only rises while full nodes and disks are taken out, so what is full stays full.
     let mut open: Vec<usize> = (0..disks_of.len()).collect();
     let mut left = most * site.per_group as u128;
@@ -128,11 +133,21 @@ fn exceed(shares: impl Iterator<Item = Share>, limit: u128) -> bool {
     whole * of + parts > limit * of
 }
 
+/// The share of each disk, rounded down and up.
+pub(super) fn bounds(site: &SiteDisks, groups: u32) -> Vec<Bounds> {
+    let shares = shares(site, groups).into_iter();
+    let bounds = shares.map(|share| Bounds {
+        lowest: share.floor(),
+        highest: share.ceil(),
+    });
+    bounds.collect()
+}
+
 /// Whole numbers of slots that add up, each a share rounded up or down, for disks that hold `held`
 /// now.
 ///
 /// Rounded up are first the disks that would have to give a slot away otherwise, then those that
-/// lose most by rounding down; so as few slots move as rounding allows. (Sets of disks that can be
+/// lose most by rounding down. (Sets of disks that can be
 /// rounded up together are a matroid, for which taking the best first is optimal.)
 pub(super) fn targets(site: &SiteDisks, groups: u32, held: &[usize]) -> Vec<usize> {
     let shares = shares(site, groups);
@@ -181,6 +196,12 @@ mod tests {
             disks: (0..weights.len() as u16).collect(),
             node_of: (0..nodes.len())
                 .flat_map(|n| vec![n; nodes[n].len()])
+                .collect(),
+            disks_of: (0..nodes.len())
+                .map(|n| {
+                    let start: usize = nodes[..n].iter().map(|disks| disks.len()).sum();
+                    (start..start + nodes[n].len()).collect()
+                })
                 .collect(),
             weights,
             node_limits: limits.to_vec(),

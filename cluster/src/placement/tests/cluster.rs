@@ -28,9 +28,9 @@ pub(super) enum Change {
 }
 
 /// Slots and limits of one node, for the second opinion.
-struct NodeView {
-    disks: Vec<usize>,
-    limit: usize,
+pub(super) struct NodeView {
+    pub(super) disks: Vec<usize>,
+    pub(super) limit: usize,
 }
 
 impl Cluster {
@@ -123,7 +123,7 @@ impl Cluster {
     }
 
     /// The nodes of a site that have disks for slots, with the even limit of slots per group.
-    fn nodes_at(&self, site: SiteId) -> Vec<NodeView> {
+    pub(super) fn nodes_at(&self, site: SiteId) -> Vec<NodeView> {
         let mut nodes: Vec<NodeView> = (0..self.nodes.len())
             .filter(|n| self.nodes[*n].site == site)
             .map(|node| NodeView {
@@ -187,20 +187,45 @@ impl Cluster {
         shares
     }
 
-    /// By how much a disk's slots are further from its share than both 2 % and one slot, if any's
-    /// are; then the largest deviation in slots.
-    pub(super) fn deviation(&self, table: &PgTable) -> (Option<usize>, f64) {
+    /// A disk that does not hold its share rounded down or up, if there is one; then the largest
+    /// deviation of a disk that may hold slots, in slots, and as a part of the share.
+    pub(super) fn deviation(&self, table: &PgTable) -> (Option<usize>, f64, f64) {
         let held = super::super::slot_counts(table, &self.disks);
-        let mut worst = 0.0f64;
+        let (mut slots, mut part) = (0.0f64, 0.0f64);
         let mut off = None;
         for (disk, share) in self.shares().iter().enumerate() {
-            let deviation = (held[disk] as f64 - share).abs();
-            worst = worst.max(deviation);
-            if deviation > (share * 0.02).max(1.0 + 1e-6) {
+            let (low, high) = rounded(*share);
+            if !(low..=high).contains(&held[disk]) {
                 off = Some(disk);
             }
+            let deviation = (held[disk] as f64 - share).abs();
+            slots = slots.max(deviation);
+            // Where a slot is less than 2 % of the share.
+            if *share >= 50.0 {
+                part = part.max(deviation / share);
+            }
         }
-        (off, worst)
+        (off, slots, part)
+    }
+
+    /// Slots of a table that move at least, whatever is in their way: at each site what disks hold
+    /// beyond their share rounded up, or at all if they may hold none; or what they lack of their
+    /// share rounded down, if that is more.
+    pub(super) fn naive_minimum(&self, table: &PgTable) -> usize {
+        let held = super::super::slot_counts(table, &self.disks);
+        let shares = self.shares();
+        let of_site = |site: &SiteId| -> usize {
+            let disks = (0..held.len())
+                .filter(|disk| self.nodes[usize::from(self.disks[*disk].node)].site == *site);
+            let (mut beyond, mut lacking) = (0, 0);
+            for disk in disks {
+                let (low, high) = rounded(shares[disk]);
+                beyond += held[disk].saturating_sub(high);
+                lacking += low.saturating_sub(held[disk]);
+            }
+            beyond.max(lacking)
+        };
+        self.profile.sites.iter().map(of_site).sum()
     }
 
     /// What is wrong with a table, if anything is.
@@ -231,9 +256,18 @@ impl Cluster {
                 }
             }
         }
-        let (off, worst) = self.deviation(table);
+        let (off, worst, _) = self.deviation(table);
         off.map(|disk| format!("disk {disk} is off its share, the worst by {worst}"))
     }
+}
+
+/// A share rounded down and up, the same for what is whole but for how floats are computed. Shares
+/// are fractions of denominators below a million.
+pub(super) fn rounded(share: f64) -> (usize, usize) {
+    (
+        (share + 1e-6).floor() as usize,
+        (share - 1e-6).ceil() as usize,
+    )
 }
 
 /// The level at which an increasing amount reaches what is `wanted`.
@@ -289,10 +323,32 @@ pub(super) fn changes() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// Clusters of one site that are small enough for the exact solver.
+/// Clusters of one or two sites that are small enough for the exact solver. Many have hardly more
+/// nodes than a group has slots, or fewer, or nodes much larger than others, which then have slots of
+/// nearly every group.
 pub(super) fn small_clusters() -> impl Strategy<Value = Cluster> {
-    let node = prop::collection::vec(1u32..=30, 1..=3);
-    let codes = prop::sample::select(vec![(2, 3), (4, 6)]);
-    (codes, 8u32..=24, prop::collection::vec(node, 3..=8))
-        .prop_map(|((data, per_site), groups, site)| Cluster::new(data, per_site, groups, &[site]))
+    let codes = prop::sample::select(vec![(2u8, 3u8), (4, 6), (8, 10)]);
+    let site = |per_site: u8| {
+        let few = usize::from(per_site).saturating_sub(2)..=usize::from(per_site) + 2;
+        prop_oneof![
+            prop::collection::vec(small_node(), few),
+            prop::collection::vec(small_node(), 2..=16),
+            prop::collection::vec(prop::collection::vec(8u32..=12, 2..=3), 4..=24),
+        ]
+    };
+    (codes, 8u32..=96)
+        .prop_flat_map(move |(code, groups)| {
+            let sites = prop::collection::vec(site(code.1), 1..=2);
+            (Just(code), Just(groups), sites)
+        })
+        .prop_map(|((data, per_site), groups, sites)| Cluster::new(data, per_site, groups, &sites))
+}
+
+/// A node of few disks, or of one; all alike, or not.
+fn small_node() -> impl Strategy<Value = Vec<u32>> {
+    prop_oneof![
+        weight().prop_map(|weight| vec![weight]),
+        prop::collection::vec(weight(), 1..=5),
+        (1u32..=30, 1usize..=5).prop_map(|(weight, disks)| vec![weight; disks]),
+    ]
 }

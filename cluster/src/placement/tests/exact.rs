@@ -1,87 +1,68 @@
-//! The fewest moves there can be, by a general min-cost flow that is too slow for real tables.
+//! The fewest moves there can be, by a general min-cost flow that knows nothing of how plans are
+//! made. It writes every edge down, so it is for small clusters only.
 
-use super::super::site::SiteDisks;
+use mcmf::{Capacity, Cost, GraphBuilder, Vertex};
 
-struct Edge {
-    to: usize,
-    room: usize,
-    cost: i64,
+use super::cluster::{Cluster, rounded};
+use crate::layout::PgTable;
+
+/// What flows from a group to a disk passes these.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum At {
+    Group(usize),
+    Node(usize, usize),
+    Disk(usize),
+    /// Where slots are counted that disks hold beyond their share rounded down.
+    RoundedUp,
 }
 
-/// A flow network; edge `i ^ 1` is the way back along edge `i`.
-#[derive(Default)]
-struct Network {
-    edges: Vec<Edge>,
-    out: Vec<Vec<usize>>,
+/// The fewest slots of `old` that move in any table in which each disk of the cluster holds its
+/// share rounded down or up, and each group spreads over nodes as it should.
+pub(super) fn fewest_moves(cluster: &Cluster, old: &PgTable) -> usize {
+    (0..cluster.profile.sites.len())
+        .map(|position| fewest_at(cluster, old, position))
+        .sum()
 }
 
-impl Network {
-    fn vertex(&mut self) -> usize {
-        self.out.push(Vec::new());
-        self.out.len() - 1
+/// The fewest at one site.
+///
+/// Group -> node at its limit, node -> disk at 1; from a disk the share rounded down goes straight to
+/// the sink, and one more may go there by a vertex that lets through what is left of all slots. What
+/// the sink takes adds up to all slots, so the largest flow meets all shares.
+fn fewest_at(cluster: &Cluster, old: &PgTable, position: usize) -> usize {
+    let nodes = cluster.nodes_at(cluster.profile.sites[position]);
+    let shares = cluster.shares();
+    let slots = cluster.groups as usize * usize::from(cluster.profile.per_site);
+    let mut graph = GraphBuilder::<At>::new();
+    let mut edge = |from: Vertex<At>, to: Vertex<At>, room: usize, cost| {
+        graph.add_edge(from, to, Capacity(room as i32), Cost(cost));
+    };
+    let mut rounded_up = slots;
+    for disk in nodes.iter().flat_map(|node| &node.disks) {
+        let (low, high) = rounded(shares[*disk]);
+        edge(Vertex::Node(At::Disk(*disk)), Vertex::Sink, low, 0);
+        let above = Vertex::Node(At::RoundedUp);
+        edge(Vertex::Node(At::Disk(*disk)), above, high - low, 0);
+        rounded_up -= low;
     }
-
-    fn edge(&mut self, from: usize, to: usize, room: usize, cost: i64) {
-        for (from, to, room, cost) in [(from, to, room, cost), (to, from, 0, -cost)] {
-            self.out[from].push(self.edges.len());
-            self.edges.push(Edge { to, room, cost });
-        }
-    }
-
-    /// Sends one unit by the cheapest way (Bellman and Ford); its cost, unless there is no way.
-    fn send(&mut self, source: usize, sink: usize) -> Option<i64> {
-        let mut best: Vec<Option<(i64, usize)>> = vec![None; self.out.len()];
-        best[source] = Some((0, usize::MAX));
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for from in 0..self.out.len() {
-                let Some((cost, _)) = best[from] else {
-                    continue;
-                };
-                for at in &self.out[from] {
-                    let edge = &self.edges[*at];
-                    let cost = cost + edge.cost;
-                    if edge.room > 0 && best[edge.to].is_none_or(|(known, _)| cost < known) {
-                        best[edge.to] = Some((cost, *at));
-                        changed = true;
-                    }
-                }
+    let above = Vertex::Node(At::RoundedUp);
+    edge(above, Vertex::Sink, rounded_up, 0);
+    let rows = old.slots.chunks_exact(cluster.profile.total());
+    for (group, row) in rows.enumerate() {
+        let row = &row[cluster.profile.shards_at(position)];
+        let of_group = Vertex::Node(At::Group(group));
+        edge(Vertex::Source, of_group.clone(), row.len(), 0);
+        for (node, view) in nodes.iter().enumerate() {
+            let of_node = Vertex::Node(At::Node(group, node));
+            edge(of_group.clone(), of_node.clone(), view.limit, 0);
+            for disk in &view.disks {
+                let cost = i32::from(!row.contains(&(*disk as u16)));
+                edge(of_node.clone(), Vertex::Node(At::Disk(*disk)), 1, cost);
             }
         }
-        let (cost, _) = best[sink]?;
-        let mut vertex = sink;
-        while let Some((_, at)) = best[vertex].filter(|_| vertex != source) {
-            self.edges[at].room -= 1;
-            self.edges[at ^ 1].room += 1;
-            vertex = self.edges[at ^ 1].to;
-        }
-        Some(cost)
     }
-}
-
-/// The fewest slots of `old` that move in any table of the site in which each disk holds its
-/// target.
-pub(super) fn fewest_moves(site: &SiteDisks, old: &[Option<usize>], targets: &[usize]) -> usize {
-    let mut network = Network::default();
-    let (source, sink) = (network.vertex(), network.vertex());
-    let disks: Vec<usize> = targets.iter().map(|_| network.vertex()).collect();
-    for (disk, target) in disks.iter().zip(targets) {
-        network.edge(*disk, sink, *target, 0);
-    }
-    for row in old.chunks_exact(site.per_group) {
-        let group = network.vertex();
-        network.edge(source, group, site.per_group, 0);
-        let nodes: Vec<usize> = site.node_limits.iter().map(|_| network.vertex()).collect();
-        for (node, limit) in nodes.iter().zip(&site.node_limits) {
-            network.edge(group, *node, *limit, 0);
-        }
-        for (disk, vertex) in disks.iter().enumerate() {
-            let cost = i64::from(!row.contains(&Some(disk)));
-            network.edge(nodes[site.node_of[disk]], *vertex, 1, cost);
-        }
-    }
-    let costs: Vec<i64> = std::iter::from_fn(|| network.send(source, sink)).collect();
-    assert_eq!(costs.len(), old.len(), "the targets fit");
-    costs.iter().sum::<i64>() as usize
+    let (cost, paths) = graph.mcmf();
+    let flow: usize = paths.iter().map(|path| path.amount() as usize).sum();
+    assert_eq!(flow, slots, "all slots find room");
+    cost as usize
 }

@@ -1,5 +1,6 @@
 //! Measures tables and plans:
-//! `cargo test --release -p riquet-cluster figures -- --ignored --nocapture`.
+//! `cargo test --release -p riquet-cluster figures -- --ignored --nocapture`, over as many clusters
+//! as `CLUSTERS` says.
 
 use std::time::Instant;
 
@@ -8,132 +9,169 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::super::site::SiteDisks;
-use super::super::targets::targets;
 use super::super::{Plan, compute_table, rebalance};
+use super::certificate::can_be_cheaper;
 use super::cluster::{Change, Cluster, changes, clusters, small_clusters};
 use super::exact::fewest_moves;
+use crate::layout::PgTable;
 
-/// Clusters that are measured, each through this many changes.
-const CLUSTERS: usize = 3_000;
+/// Changes that each cluster goes through.
 const CHANGES: usize = 6;
 
 /// Changes are counted apart by how crowded the cluster is, before or after: up to these.
 const CROWDING: [f64; 5] = [0.25, 0.5, 0.75, 0.9, 1.01];
 
-/// Changes that have to move fewer slots than this say nothing about ratios.
-const FEWEST_SLOTS: usize = 20;
+/// Changes that have to move fewer slots than this say little about ratios.
+const FEW_SLOTS: usize = 20;
 
-/// Moves of many changes.
-#[derive(Default)]
-struct Tally {
-    changes: usize,
+/// One change.
+struct Measured {
+    crowding: f64,
     moves: usize,
-    minimum: usize,
-    bound: usize,
-    worst_ratio: f64,
-    worst: String,
-    /// The most by which moves were beyond 1.1 times the bound, in slots and of 1,000 slots.
-    most_over: f64,
-    most_over_of_1000: f64,
-    over: usize,
+    /// By the solver, or as the plan says and the certificate confirms.
+    fewest: usize,
+    naive: usize,
 }
 
-impl Tally {
-    fn add(&mut self, plan: &Plan, what: impl Fn() -> String) {
-        let (moves, minimum, misplaced) = (plan.moves.len(), plan.minimum, plan.misplaced);
-        let bound = minimum.max(misplaced);
-        self.changes += 1;
-        self.moves += moves;
-        self.minimum += minimum;
-        self.bound += bound;
-        if moves * 10 > bound * 11 {
-            self.over += 1;
-        }
-        let over = moves as f64 - 1.1 * bound as f64;
-        self.most_over = self.most_over.max(over);
-        self.most_over_of_1000 = self
-            .most_over_of_1000
-            .max(over * 1000.0 / plan.table.slots.len() as f64);
-        let ratio = moves as f64 / bound as f64;
-        if bound >= FEWEST_SLOTS && ratio > self.worst_ratio {
-            self.worst_ratio = ratio;
-            self.worst = format!(
-                "{moves} moves, minimum {minimum}, misplaced {misplaced}, {}",
-                what()
-            );
-        }
+/// What was found of many clusters.
+#[derive(Default)]
+struct Figures {
+    clusters: usize,
+    tables: usize,
+    /// Tables in which a disk does not hold its share rounded down or up.
+    off: usize,
+    worst_slots: f64,
+    worst_part: f64,
+    changes: Vec<Measured>,
+    seconds: f64,
+    slowest: f64,
+}
+
+impl Figures {
+    fn check(&mut self, cluster: &Cluster, table: &PgTable) {
+        let (off, slots, part) = cluster.deviation(table);
+        self.tables += 1;
+        self.off += usize::from(off.is_some());
+        self.worst_slots = self.worst_slots.max(slots);
+        self.worst_part = self.worst_part.max(part);
     }
 
-    fn print(&self, name: &str) {
+    fn print(&self) {
         println!(
-            "{name}: {} changes, {} moves / {} minimum = {:.4} ({:.4} of the sharper bound {}); \
-             {} changes beyond 1.1, the most by {:.1} slots and by {:.2} of 1,000 slots; worst ratio {:.3} ({})",
-            self.changes,
-            self.moves,
-            self.minimum,
-            self.moves as f64 / self.minimum as f64,
-            self.moves as f64 / self.bound as f64,
-            self.bound,
-            self.over,
-            self.most_over,
-            self.most_over_of_1000,
-            self.worst_ratio,
-            self.worst,
+            "{} clusters, {} tables, {} off; the worst by {:.4} slots, and by {:.2} % of shares of 50 \
+             slots or more; plans took {:.2} s, the slowest {:.4} s",
+            self.clusters,
+            self.tables,
+            self.off,
+            self.worst_slots,
+            self.worst_part * 100.0,
+            self.seconds,
+            self.slowest
         );
+        let mut least = 0.0;
+        for most in CROWDING {
+            let class = |m: &&Measured| m.crowding > least && m.crowding <= most;
+            print_class(
+                &format!("crowding up to {most}"),
+                &self.changes.iter().filter(class).collect::<Vec<_>>(),
+            );
+            least = most;
+        }
+        print_class("all", &self.changes.iter().collect::<Vec<_>>());
     }
 }
 
-#[test]
-#[ignore = "prints figures, takes a minute"]
-fn figures() {
+fn print_class(name: &str, class: &[&Measured]) {
+    let sum = |of: fn(&Measured) -> usize| class.iter().map(|m| of(m)).sum::<usize>();
+    let (moves, fewest) = (sum(|m| m.moves), sum(|m| m.fewest));
+    let naive = sum(|m| m.naive);
+    let beyond = |of: fn(&Measured) -> (usize, usize)| {
+        let pairs = class.iter().map(|m| of(m));
+        pairs.filter(|(is, least)| is * 10 > least * 11).count()
+    };
+    let worst = |of: fn(&Measured) -> (usize, usize)| {
+        let pairs = class.iter().map(|m| of(m));
+        let ratios = pairs
+            .filter(|(_, least)| *least >= FEW_SLOTS)
+            .map(|(is, least)| is as f64 / least as f64);
+        ratios.fold(0.0, f64::max)
+    };
+    println!(
+        "{name}: {} changes; {moves} moves / {fewest} fewest = {:.4}, {} beyond 1.1, worst {:.3}; \
+         fewest / naive {naive} = {:.4}, {} beyond 1.1, worst {:.3}",
+        class.len(),
+        moves as f64 / fewest as f64,
+        beyond(|m| (m.moves, m.fewest)),
+        worst(|m| (m.moves, m.fewest)),
+        fewest as f64 / naive as f64,
+        beyond(|m| (m.fewest, m.naive)),
+        worst(|m| (m.fewest, m.naive)),
+    );
+}
+
+/// Takes as many clusters as `CLUSTERS` says through random changes. `fewest` says how many slots a
+/// change from one table to another has to move.
+fn measure(
+    clusters: impl Strategy<Value = Cluster>,
+    fewest: impl Fn(&Cluster, &PgTable, &Plan) -> usize,
+) -> Figures {
+    let count = std::env::var("CLUSTERS").map_or(1_000, |n| n.parse().unwrap());
     let mut runner = TestRunner::deterministic();
-    let mut tallies: Vec<Tally> = CROWDING.iter().map(|_| Tally::default()).collect();
-    let mut worst_deviation = 0.0f64;
-    let mut off = 0;
-    let mut measured = 0;
-    while measured < CLUSTERS {
-        let mut cluster = clusters().new_tree(&mut runner).unwrap().current();
-        if !cluster.is_feasible() {
+    let mut figures = Figures::default();
+    while figures.clusters < count {
+        let mut cluster = clusters.new_tree(&mut runner).unwrap().current();
+        let profile = cluster.profile.clone();
+        let table = compute_table(&profile, &cluster.nodes, &cluster.disks, cluster.groups);
+        let Ok(mut table) = table else {
             continue;
-        }
-        measured += 1;
-        let mut table = compute_table(
-            &cluster.profile,
-            &cluster.nodes,
-            &cluster.disks,
-            cluster.groups,
-        )
-        .unwrap();
-        let (is_off, deviation) = cluster.deviation(&table);
-        off += usize::from(is_off.is_some());
-        worst_deviation = worst_deviation.max(deviation);
-        for change in prop::collection::vec(changes(), CHANGES)
-            .new_tree(&mut runner)
-            .unwrap()
-            .current()
-        {
+        };
+        figures.clusters += 1;
+        figures.check(&cluster, &table);
+        let some = prop::collection::vec(changes(), CHANGES).new_tree(&mut runner);
+        for change in some.unwrap().current() {
             let next = cluster.changed(&change);
-            if !next.is_feasible() {
+            let start = Instant::now();
+            let Ok(plan) = rebalance(&profile, &table, &next.nodes, &next.disks) else {
                 continue;
-            }
-            let plan = rebalance(&next.profile, &table, &next.nodes, &next.disks).unwrap();
-            let (is_off, deviation) = next.deviation(&plan.table);
-            off += usize::from(is_off.is_some());
-            worst_deviation = worst_deviation.max(deviation);
-            let crowding = cluster.crowding().max(next.crowding());
-            let class = CROWDING.iter().position(|most| crowding <= *most);
-            let tally = &mut tallies[class.expect("nothing is fuller than full")];
-            tally.add(&plan, || {
-                format!("{}, {} groups, {change:?}", next.profile.name, next.groups)
+            };
+            let took = start.elapsed().as_secs_f64();
+            figures.seconds += took;
+            figures.slowest = figures.slowest.max(took);
+            figures.check(&next, &plan.table);
+            figures.changes.push(Measured {
+                crowding: cluster.crowding().max(next.crowding()),
+                moves: plan.moves.len(),
+                fewest: fewest(&next, &table, &plan),
+                naive: next.naive_minimum(&table),
             });
             (cluster, table) = (next, plan.table);
         }
     }
-    println!("{CLUSTERS} clusters, worst deviation {worst_deviation:.4} slots, {off} tables off");
-    for (most, tally) in CROWDING.iter().zip(&tallies) {
-        tally.print(&format!("crowding up to {most}"));
-    }
+    figures
+}
+
+/// Of clusters up to hundreds of disks, where a certificate takes the solver's place.
+#[test]
+#[ignore = "prints figures, takes minutes"]
+fn figures() {
+    measure(clusters(), |cluster, old, plan| {
+        assert!(!can_be_cheaper(cluster, old, &plan.table), "{cluster:?}");
+        plan.minimum
+    })
+    .print();
+}
+
+/// Of small clusters, beside a general solver.
+#[test]
+#[ignore = "prints figures, takes minutes"]
+fn figures_beside_an_exact_solver() {
+    measure(small_clusters(), |cluster, old, plan| {
+        let fewest = fewest_moves(cluster, old);
+        assert!(plan.moves.len() >= fewest, "the solver is exact");
+        assert!(can_be_cheaper(cluster, old, &plan.table) == (plan.moves.len() > fewest));
+        fewest
+    })
+    .print();
 }
 
 #[test]
@@ -182,50 +220,10 @@ fn figures_of_ten_thousand_disks() {
         let plan = rebalance(&next.profile, &table, &next.nodes, &next.disks).unwrap();
         let took = start.elapsed();
         println!(
-            "{change:?}: {} moves, minimum {}, {took:?}",
+            "{change:?}: {} moves, {} at least naively, {took:?}",
             plan.moves.len(),
-            plan.minimum
+            next.naive_minimum(&table)
         );
         assert_eq!(next.fault(&plan.table), None);
     }
-}
-
-/// Moves of our plans beside the fewest possible, for the same targets.
-#[test]
-#[ignore = "prints figures, takes some seconds"]
-fn figures_beside_an_exact_solver() {
-    let mut runner = TestRunner::deterministic();
-    let (mut plans, mut optimal, mut moves, mut fewest, mut worst) = (0, 0, 0, 0, 0);
-    while plans < 1_000 {
-        let cluster = small_clusters().new_tree(&mut runner).unwrap().current();
-        let change = changes().new_tree(&mut runner).unwrap().current();
-        let next = cluster.changed(&change);
-        if !cluster.is_feasible() || !next.is_feasible() {
-            continue;
-        }
-        let profile = &next.profile;
-        let table = compute_table(profile, &cluster.nodes, &cluster.disks, cluster.groups).unwrap();
-        let plan = rebalance(profile, &table, &next.nodes, &next.disks).unwrap();
-
-        let site = SiteDisks::new(profile, 0, &next.nodes, &next.disks).unwrap();
-        let locals = site.locals(next.disks.len());
-        let old: Vec<_> = table
-            .slots
-            .iter()
-            .map(|d| locals[usize::from(*d)])
-            .collect();
-        let mut held = vec![0; site.disks.len()];
-        old.iter().flatten().for_each(|d| held[*d] += 1);
-        let exact = fewest_moves(&site, &old, &targets(&site, next.groups, &held));
-
-        assert!(plan.moves.len() >= exact, "the solver is exact");
-        plans += 1;
-        optimal += usize::from(plan.moves.len() == exact);
-        moves += plan.moves.len();
-        fewest += exact;
-        worst = worst.max(plan.moves.len() - exact);
-    }
-    println!(
-        "{plans} plans, {optimal} optimal; {moves} moves, {fewest} at least; worst by {worst}"
-    );
 }

@@ -1,5 +1,6 @@
 //! Random clusters, changed at random, and what has to hold of their tables.
 
+mod certificate;
 mod cluster;
 mod exact;
 mod figures;

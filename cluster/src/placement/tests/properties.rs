@@ -3,25 +3,12 @@
 use proptest::prelude::*;
 
 use super::super::{Fill, Plan, compute_table, rebalance, slot_counts};
-use super::cluster::{Cluster, changes, clusters};
+use super::certificate::can_be_cheaper;
+use super::cluster::{Change, Cluster, changes, clusters, small_clusters};
+use super::exact::fewest_moves;
 use crate::Error;
 use crate::layout::{DiskState, Pg, PgTable};
 use crate::profile::ProfileId;
-
-/// A cluster is crowded when its fullest node or disk has its share of a slot in more than this part
-/// of all groups (see [`Cluster::crowding`]).
-///
-/// A slot that should go to such a node mostly finds it in the group already, so that a slot of
-/// another group has to make way: two moves for one. Which slots these are is up to the cluster,
-/// so that no factor bounds a single change, only a part of the table does.
-const CROWDED: f64 = 0.75;
-
-/// Moves allowed beyond 1.1 times what no plan can avoid. Where hardly anything has to move, a
-/// single detour is more than a tenth.
-const SLACK_SLOTS: f64 = 8.0;
-
-/// The same in a crowded cluster, as a part of the table; over 3,000 clusters the worst was 0.045.
-const CROWDED_SLACK: f64 = 0.1;
 
 fn compute(cluster: &Cluster) -> Result<PgTable, Error> {
     compute_table(
@@ -56,21 +43,16 @@ fn fault(cluster: &Cluster, old: &PgTable, plan: &Plan) -> Option<String> {
     if moved != plan.table {
         return Some("the moves do not make the new table".into());
     }
-    if plan.moves.len() < plan.minimum.max(plan.misplaced) {
-        return Some(format!("fewer moves than {}", plan.minimum));
+    if plan.moves.len() != plan.minimum {
+        let (moves, minimum) = (plan.moves.len(), plan.minimum);
+        return Some(format!("{moves} moves, and not {minimum}"));
     }
     cluster.fault(&plan.table)
 }
 
-/// The most moves that a plan between these clusters may have.
-fn most_moves(old: &Cluster, new: &Cluster, plan: &Plan) -> usize {
-    let slack = if old.crowding().max(new.crowding()) > CROWDED {
-        SLACK_SLOTS + CROWDED_SLACK * plan.table.slots.len() as f64
-    } else {
-        SLACK_SLOTS
-    };
-    (1.1 * plan.minimum.max(plan.misplaced) as f64 + slack) as usize
-}
+/// Clusters for which plans are compared with what is exact and slow. The figures (see
+/// [`super::figures`]) take thousands.
+const MEASURED_CASES: u32 = 300;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
@@ -95,11 +77,53 @@ proptest! {
             }
             let plan = plan(&next, &table).unwrap();
             prop_assert_eq!(fault(&next, &table, &plan), None, "after {:?}", change);
-            let most = most_moves(&cluster, &next, &plan);
-            prop_assert!(plan.moves.len() <= most, "{} moves after {change:?}", plan.moves.len());
+            prop_assert!(plan.moves.len() >= next.naive_minimum(&table), "after {:?}", change);
             (cluster, table) = (next, plan.table);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(MEASURED_CASES))]
+
+    /// What is promised is a tenth more; what is done is not one more.
+    #[test]
+    fn no_plan_moves_more_than_it_must(
+        cluster in small_clusters(),
+        changes in prop::collection::vec(changes(), 1..5),
+    ) {
+        for (next, old, plan) in walk(cluster, changes) {
+            prop_assert_eq!(plan.moves.len(), fewest_moves(&next, &old));
+        }
+    }
+
+    #[test]
+    fn no_plan_could_be_cheaper(
+        cluster in clusters(),
+        changes in prop::collection::vec(changes(), 1..5),
+    ) {
+        for (next, old, plan) in walk(cluster, changes) {
+            prop_assert!(!can_be_cheaper(&next, &old, &plan.table));
+        }
+    }
+}
+
+/// The plans for one change after the other, each with the cluster that it is for and the table
+/// before it; for those changes only after which there can be a plan.
+fn walk(mut cluster: Cluster, changes: Vec<Change>) -> Vec<(Cluster, PgTable, Plan)> {
+    let mut steps = Vec::new();
+    let Ok(mut table) = compute(&cluster) else {
+        return steps;
+    };
+    for change in changes {
+        let next = cluster.changed(&change);
+        if let Ok(plan) = plan(&next, &table) {
+            let old = std::mem::replace(&mut table, plan.table.clone());
+            steps.push((next.clone(), old, plan));
+            cluster = next;
+        }
+    }
+    steps
 }
 
 /// Three nodes of two disks at each of two sites, the second disk twice as large.
@@ -122,7 +146,7 @@ fn nothing_moves_when_nothing_changed() {
     let plan = plan(&cluster, &table).unwrap();
     assert_eq!(plan.table, table);
     assert!(plan.moves.is_empty());
-    assert_eq!((plan.minimum, plan.misplaced), (0, 0));
+    assert_eq!(plan.minimum, 0);
 }
 
 #[test]
