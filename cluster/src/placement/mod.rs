@@ -15,8 +15,9 @@
 //! it is off by less than a slot, which is within 2 % of shares of 50 slots or more; no disk has two
 //! slots of a group; a node has one, or, where a site has too few nodes for that, the least that all
 //! can do with. And of every plan: no table of which this holds moves fewer slots; all slots count
-//! alike, as chunks are hashed to groups and so spread evenly. (How many have to move is not the weights' to say alone: where a node is in nearly every group, a slot that comes to it
-//! makes one of another group leave.)
+//! alike, as chunks are hashed to groups and so spread evenly. (How many have to move is not the
+//! weights' to say alone: where a node is in nearly every group, a slot that comes to it mostly makes
+//! another one of that group leave.)
 //!
 //! All of it is a function of its input alone: the same layout gives the same table on every
 //! machine. So ties end at positions, nothing follows a hash map's order, and floats only see

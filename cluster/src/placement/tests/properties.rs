@@ -94,6 +94,8 @@ proptest! {
     ) {
         for (next, old, plan) in walk(cluster, changes) {
             prop_assert_eq!(plan.moves.len(), fewest_moves(&next, &old));
+            // What was rounded stays as it was rounded.
+            prop_assert!(self::plan(&next, &plan.table).unwrap().moves.is_empty());
         }
     }
 
