@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use riquet_cluster::step;
+use riquet_cluster::telemetry::traces::fail;
 use riquet_s3::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument as _;
 
 use crate::config::Limits;
 
@@ -105,14 +108,18 @@ impl Admission {
         let kind = turns.kind;
         let waiting = metrics::gauge!("riquet_gateway_turns_waiting", "kind" => kind);
         let waiting = Counted::new(waiting);
-        let permit = tokio::time::timeout(self.wait, turns.free.clone().acquire_owned()).await;
+        let step = step!("turn", riquet.kind = kind);
+        let permit = tokio::time::timeout(self.wait, turns.free.clone().acquire_owned())
+            .instrument(step.clone())
+            .await;
         drop(waiting);
         match permit {
             Ok(permit) => Ok(Turn {
                 _permit: permit.expect("the semaphore is never closed"),
                 _taken: Counted::new(metrics::gauge!("riquet_gateway_turns_taken", "kind" => kind)),
             }),
-            Err(_) => {
+            Err(late) => {
+                fail(&step, &late);
                 metrics::counter!("riquet_gateway_turns_refused_total", "kind" => kind)
                     .increment(1);
                 Err(ErrorCode::SlowDown)

@@ -109,6 +109,8 @@ impl Body for AnswerBody {
 pub(crate) struct LogEntry {
     /// That the request's lines are written in.
     pub(crate) span: Span,
+    /// That of its trace.
+    pub(crate) trace: Span,
     /// Whom it is counted for.
     pub(crate) tenant: String,
     pub(crate) operation: &'static str,
@@ -145,6 +147,7 @@ impl Drop for LogEntry {
             tenant: &self.tenant,
         };
         telemetry::request_ended(&ended);
+        telemetry::traces::ended(&self.trace, &ended);
         if let Some(access) = self.access.take() {
             access.finish(&Exchanged {
                 sent_bytes: self.sent_bytes,

@@ -14,7 +14,7 @@
 //! * `website`: buckets as web sites. `notify`: webhooks that are told of changes.
 //! * [`data`]: object bytes to shards and back.
 //! * `lifecycle`: what the rules of buckets say is due is done, in the background.
-//! * `error`: the one place where inner errors become S3 codes.
+//! * `error`: the one place where inner errors become S3 codes. `refusal`: how clients are told.
 
 mod access;
 mod access_log;
@@ -38,6 +38,7 @@ mod ingest;
 mod lifecycle;
 mod names;
 mod notify;
+mod refusal;
 mod server;
 mod service;
 mod sts;
@@ -48,8 +49,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use riquet_cluster::failpoint;
-use riquet_cluster::telemetry::logs;
 use riquet_cluster::telemetry::metrics::{Exporter, note_build};
+use riquet_cluster::telemetry::traces::Service;
 
 pub use config::{Flags, Settings};
 pub use encryption::KeyFileError;
@@ -59,9 +60,16 @@ pub use telemetry::METRICS;
 
 /// The process: reads settings, serves until asked to stop, and says how it went.
 pub fn main() -> ExitCode {
-    logs::init("info");
+    let settings = Settings::load(&Flags::parse());
+    let service = settings.as_ref().ok().map(|settings| Service {
+        program: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        name: &settings.name,
+        site: &settings.site,
+    });
+    let traces = riquet_cluster::telemetry::start("info", service.as_ref());
     failpoint::arm();
-    let settings = match Settings::load(&Flags::parse()) {
+    let settings = match settings {
         Ok(settings) => settings,
         Err(error) => {
             tracing::error!(%error, "settings refused");
@@ -78,7 +86,9 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(settings)) {
+    let ended = runtime.block_on(run(settings));
+    traces.stop();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the gateway stopped");

@@ -20,7 +20,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::access_log::Delivery;
@@ -30,6 +29,7 @@ use crate::config::{Limits, Settings};
 use crate::gateway::{Gateway, StartError};
 use crate::lifecycle;
 use crate::service;
+use crate::telemetry::traces;
 
 /// Largest read of a socket, and so the largest slice of a body; also bounds a request's head.
 /// Larger reads save system calls: 64 MiB come in 256 reads.
@@ -169,11 +169,10 @@ async fn serve_clients(
 /// it, and in what nodes are asked for its sake.
 async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<AnswerBody> {
     let id = RequestId::from_u128(Uuid::now_v7().as_u128());
+    let trace = traces::began(&request, id);
     // Boxed, as a connection would hold it even while it waits for the next request.
     let answer = Box::pin(service::serve(gateway, request, id));
-    request::within(id, answer)
-        .instrument(request::span(id))
-        .await
+    request::within(id, trace, answer).await
 }
 
 /// The next connection, once there is room for one.

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use riquet_cluster::id::RequestId;
+use riquet_cluster::telemetry::request;
 use riquet_metadata::Error as MetadataError;
 use riquet_metadata::record::Bucket;
 use riquet_s3::auth::{self, Verified};
@@ -20,7 +21,6 @@ use riquet_s3::policy;
 use riquet_s3::post::{LengthRange, PostAuthentication, PostForm, PostObjectInput};
 use riquet_s3::request::{ExpectedOwner, Operation, VersionId};
 use riquet_s3::response;
-use riquet_s3::response::error::{ErrorContext, render};
 use riquet_s3::{Error as S3Error, ErrorCode, Timestamp};
 use tracing::Span;
 
@@ -37,8 +37,10 @@ use crate::gateway::Gateway;
 use crate::handlers::{self, Context, Upload};
 use crate::identity::Caller;
 use crate::names::stored_name;
+use crate::refusal::{render_error, to_client};
 use crate::server::Peer;
-use crate::{telemetry, website};
+use crate::telemetry::{self, traces};
+use crate::website;
 
 /// What metrics call a request that asks for no operation of S3.
 const NO_OPERATION: &str = "none";
@@ -121,6 +123,14 @@ pub(crate) async fn serve(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
+    let trace = request::trace();
+    let answered = traces::Answered {
+        operation,
+        bucket: bucket.as_ref().map(|bucket| bucket.name.as_str()),
+        status: response.status(),
+        error: code,
+    };
+    traces::answered(&trace, &answered);
     let access = match kind {
         Some(kind) => {
             let seen = Seen {
@@ -138,6 +148,7 @@ pub(crate) async fn serve(
     telemetry::first_byte(operation, response.status(), began.elapsed());
     let entry = LogEntry {
         span: Span::current(),
+        trace,
         tenant,
         operation,
         status: response.status(),
@@ -474,32 +485,4 @@ pub(crate) fn name_bucket(error: Error, bucket: &str) -> Error {
             .into(),
         other => other,
     }
-}
-
-/// What the client is told of an error. Of a body that broke off, only this side knows whether
-/// its sender fell silent.
-fn to_client(error: Error, body: &ClientBody) -> S3Error {
-    let error = error.into_s3();
-    if body.was_silent() && error.code() == ErrorCode::IncompleteBody {
-        return ErrorCode::RequestTimeout.into();
-    }
-    error
-}
-
-fn render_error(
-    gateway: &Gateway,
-    head: &Parts,
-    request_id: &str,
-    error: S3Error,
-) -> Response<AnswerBody> {
-    if error.status().is_server_error() {
-        tracing::warn!(path = head.uri.path(), %error, "request failed");
-    }
-    let context = ErrorContext {
-        resource: head.uri.path(),
-        request_id,
-        host_id: &gateway.host_id,
-        method: &head.method,
-    };
-    render(&error, &context).map(AnswerBody::whole)
 }

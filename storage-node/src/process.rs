@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use riquet_cluster::failpoint;
-use riquet_cluster::telemetry::logs;
 use riquet_cluster::telemetry::metrics::{Exporter, note_build};
+use riquet_cluster::telemetry::traces::Service;
 use riquet_cluster::transport::partition::PartitionedDialer;
 use riquet_cluster::transport::{TcpDialer, Transport};
 use riquet_metadata::client::HttpCaller;
@@ -42,11 +42,17 @@ const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 30;
 
 /// Runs a storage node from its command line until it is told to stop.
 pub fn main() -> ExitCode {
+    let settings = Settings::load(&Flags::parse());
+    let service = settings.as_ref().ok().map(|settings| Service {
+        program: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        name: &settings.name,
+        site: &settings.site,
+    });
     // Of peers that are away openraft warns several times a second; metrics and alerts tell of them.
-    logs::init("info,openraft=error");
+    let traces = riquet_cluster::telemetry::start("info,openraft=error", service.as_ref());
     failpoint::arm();
-    let flags = Flags::parse();
-    let done = Settings::load(&flags).and_then(|settings| {
+    let done = settings.and_then(|settings| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .max_blocking_threads(OTHER_THREADS + settings.disks.len() * THREADS_PER_DISK)
@@ -54,6 +60,7 @@ pub fn main() -> ExitCode {
             .doing("start the runtime")?;
         runtime.block_on(run(settings))
     });
+    traces.stop();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

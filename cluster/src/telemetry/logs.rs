@@ -4,9 +4,13 @@
 //! people, or `json`, one object a line, for what collects them. Both come from the environment, since
 //! lines are written before any setting is read.
 
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use super::traces::BoxedLayer;
+use super::traces::spans::is_of_trace;
 
 /// Which lines: as `info,openraft=warn`.
 const FILTER: &str = "RIQUET_LOG";
@@ -15,8 +19,9 @@ const FILTER: &str = "RIQUET_LOG";
 const FORMAT: &str = "RIQUET_LOG_FORMAT";
 
 /// Sends the process's lines to standard error: those that `RIQUET_LOG` names, else
-/// `default_filter`. A process that has a subscriber already, such as a test, keeps it.
-pub fn init(default_filter: &str) {
+/// `default_filter`; and its spans to `traces`, if there is such a layer. A process that has a subscriber
+/// already, such as a test, keeps it.
+pub fn init(default_filter: &str, traces: Option<BoxedLayer>) {
     let asked = std::env::var(FORMAT).unwrap_or_default();
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new(default_filter));
     let lines = match asked.as_str() {
@@ -25,9 +30,11 @@ pub fn init(default_filter: &str) {
             .with_writer(std::io::stderr)
             .boxed(),
     };
-    let _ = Registry::default()
-        .with(lines.with_filter(filter))
-        .try_init();
+    // Whatever the filter lets pass: a step of a trace would take the place of the request in the lines.
+    let filter = filter.and(filter_fn(|metadata| !is_of_trace(metadata)));
+    let mut layers = vec![lines.with_filter(filter).boxed()];
+    layers.extend(traces);
+    let _ = Registry::default().with(layers).try_init();
     if !matches!(asked.as_str(), "" | "text" | "json") {
         tracing::warn!(asked, "{FORMAT} is text or json; taken for text");
     }
@@ -35,7 +42,7 @@ pub fn init(default_filter: &str) {
 
 /// An object a line: what the event says beside `timestamp`, `level`, `target`, and the request in
 /// `span`.
-fn json<W>(writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
+pub(super) fn json<W>(writer: W) -> BoxedLayer
 where
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -77,7 +84,7 @@ mod tests {
         let writer = kept.clone();
         let subscriber = Registry::default().with(json(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, || {
-            let span = request::span(RequestId::from_u128(0xab));
+            let span = request::span(RequestId::from_u128(0xab), &tracing::Span::none());
             span.in_scope(|| tracing::warn!(node = "toulouse-1", "does not answer"));
         });
         let bytes = kept.0.lock().unwrap().clone();
@@ -88,6 +95,7 @@ mod tests {
         assert_eq!(line["node"], "toulouse-1");
         let id = RequestId::from_u128(0xab).to_string();
         assert_eq!(line["span"]["request_id"], id);
+        assert!(line["span"]["trace_id"].is_null(), "it is not traced");
         assert!(line["timestamp"].is_string());
     }
 }

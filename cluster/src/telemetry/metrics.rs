@@ -286,6 +286,10 @@ pub const COMMON: Table = Table {
             "Epoch of the layout that the process goes by.",
         ),
         Metric::counter(
+            "riquet_trace_spans_lost_total",
+            "Spans of traces that no collector took.",
+        ),
+        Metric::counter(
             "process_cpu_seconds_total",
             "Processor time that the process took, in user and system mode.",
         ),

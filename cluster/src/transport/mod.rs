@@ -20,7 +20,10 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use tracing::Instrument as _;
+
 use crate::Error;
+use crate::telemetry::traces::Call;
 use crate::wire::protocol;
 use crate::wire::site::{self, SITE_HEADER};
 use connector::DialConnector;
@@ -72,30 +75,50 @@ impl Transport {
         Self::new(Arc::new(TcpDialer))
     }
 
-    /// Sends a request whose URI names the peer, and returns the head of its answer.
+    /// Sends a request whose URI names the peer, and returns the head of its answer. In traces it is called
+    /// `name`.
     ///
     /// # Errors
     /// [`Error::Unreachable`] when no answer's head arrived.
     pub async fn send(
         &self,
-        mut request: Request<RequestBody>,
+        name: &'static str,
+        request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Error> {
+        Ok(self.call(name, request).await?.0)
+    }
+
+    /// The same with the call's span, for whoever reads on: it ends when the [`Call`] is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn call(
+        &self,
+        name: &'static str,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Call), Error> {
         protocol::stamp(request.headers_mut());
         if let Some(site) = &self.site {
             request.headers_mut().insert(SITE_HEADER, site.clone());
         }
+        let mut call = Call::begin(name, &mut request);
         let peer = request
             .uri()
             .authority()
             .map(ToString::to_string)
             .unwrap_or_default();
-        self.client
-            .request(request)
-            .await
-            .map_err(|e| Error::Unreachable {
-                peer,
-                why: describe(&e),
-            })
+        let sent = self.client.request(request).instrument(call.span().clone());
+        match sent.await {
+            Ok(answer) => {
+                call.answered(answer.status());
+                Ok((answer, call))
+            }
+            Err(error) => {
+                let why = describe(&error);
+                call.failed(&why);
+                Err(Error::Unreachable { peer, why })
+            }
+        }
     }
 }
 

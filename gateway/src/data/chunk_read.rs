@@ -16,8 +16,11 @@ use riquet_cluster::cell_stream::{CellError, CellStream};
 use riquet_cluster::id::{ChunkId, ShardId};
 use riquet_cluster::node_client::Target;
 use riquet_cluster::profile::{ChunkGeometry, Profile};
+use riquet_cluster::step;
+use riquet_cluster::telemetry::traces::{fail, note};
 use riquet_erasure::{Cell, Codec};
 use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
 
 use super::Inner;
 use super::error::DataError;
@@ -57,13 +60,21 @@ pub(super) struct ChunkRead<'a> {
 }
 
 /// What rebuilding took of the processor, over all stripes of a chunk; recorded when it is dropped.
-#[derive(Default)]
-struct Rebuilding(Duration);
+struct Rebuilding {
+    took: Duration,
+    /// The chunk's span.
+    step: Span,
+}
 
 impl Drop for Rebuilding {
     fn drop(&mut self) {
-        if !self.0.is_zero() {
-            metrics::histogram!("riquet_gateway_rebuild_seconds").record(self.0);
+        if !self.took.is_zero() {
+            metrics::histogram!("riquet_gateway_rebuild_seconds").record(self.took);
+            note(
+                &self.step,
+                "riquet.rebuild_us",
+                self.took.as_micros() as i64,
+            );
         }
     }
 }
@@ -105,6 +116,11 @@ impl<'a> ChunkRead<'a> {
                 target,
             })
             .collect();
+        let step = step!(
+            "read chunk",
+            riquet.chunk = i64::from(chunk.seq),
+            riquet.bytes = (wanted.end - wanted.start) as i64,
+        );
         let mut rank: Vec<usize> = (0..shards.len()).collect();
         rank.sort_by_key(|i| (!shards[*i].near, *i));
         Self {
@@ -118,12 +134,22 @@ impl<'a> ChunkRead<'a> {
             wanted,
             rank,
             shards,
-            rebuilding: Rebuilding::default(),
+            rebuilding: Rebuilding {
+                took: Duration::ZERO,
+                step,
+            },
         }
     }
 
     /// The wanted bytes of the next stripe; `None` past the last.
     pub(super) async fn next_stripe(&mut self) -> Result<Option<StripeSlices>, DataError> {
+        // Entered for each stripe, made for each chunk.
+        let step = self.rebuilding.step.clone();
+        let read = self.read_stripe().instrument(step.clone());
+        read.await.inspect_err(|error| fail(&step, error))
+    }
+
+    async fn read_stripe(&mut self) -> Result<Option<StripeSlices>, DataError> {
         if self.stripe == self.end {
             return Ok(None);
         }
@@ -302,7 +328,7 @@ impl<'a> ChunkRead<'a> {
                 .reconstruct_cells(&present, cell_len, &missing, &mut outputs)
                 .expect("k verified cells of one length rebuild any other");
         }
-        self.rebuilding.0 += began.elapsed();
+        self.rebuilding.took += began.elapsed();
         metrics::counter!("riquet_gateway_rebuilt_cells_total").increment(missing.len() as u64);
         let rebuilt = rebuilt.freeze();
         for (place, index) in missing.into_iter().enumerate() {

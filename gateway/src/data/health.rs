@@ -151,7 +151,7 @@ async fn probe(transport: &Transport, address: &str) -> Probe {
         .body(empty_body())
         .expect("an address of the layout makes a URI");
     let ask = async {
-        let answer = transport.send(request).await.ok()?;
+        let answer = transport.send("health", request).await.ok()?;
         let status = answer.status();
         // Read to its end, or the connection could not be used again.
         Limited::new(answer.into_body(), MAX_ANSWER_BYTES)

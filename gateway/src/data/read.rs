@@ -9,6 +9,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use riquet_cluster::id::{ChunkId, RequestId};
 use riquet_cluster::node_client::Target;
+use riquet_cluster::step;
+use riquet_cluster::telemetry::request;
+use riquet_cluster::telemetry::traces::fail;
 use riquet_metadata::record::Content;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -67,17 +70,20 @@ impl DataPath {
         };
         let (sender, stripes) = mpsc::channel(READ_AHEAD);
         let inner = self.inner.clone();
+        let step = step!("read object", riquet.bytes = left as i64);
+        let own = step.clone();
         let reading = async move {
             for piece in pieces {
                 let read = inner.read_piece(&piece, key.as_ref(), request, &sender);
                 if let Err(error) = read.await {
                     tracing::error!(%error, blob = %piece.blob.id, "object unreadable");
+                    fail(&own, &error);
                     let _ = sender.send(Err(error)).await;
                     return;
                 }
             }
         };
-        let task = tokio::spawn(reading.in_current_span());
+        let task = tokio::spawn(request::carried(reading.instrument(step)));
         let stripes = Some(Stripes {
             stripes,
             task: task.abort_handle(),

@@ -8,12 +8,14 @@ use riquet_cluster::Error;
 use riquet_cluster::id::ShardId;
 use riquet_cluster::node_client::{NodeClient, PayloadSender, Target};
 use riquet_cluster::profile::Profile;
+use riquet_cluster::telemetry::request;
+use riquet_cluster::telemetry::traces::{end, fail, note};
 use riquet_cluster::wire::shard::ShardDescriptor;
 use riquet_metadata::record::Debt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::durability::{Progress, Verdict, judge};
 use super::error::DataError;
@@ -42,6 +44,8 @@ pub(super) struct ShardWrites {
     shards: Vec<ShardWrite>,
     puts: JoinSet<(usize, Result<(), Error>)>,
     health: Health,
+    /// The chunk's span.
+    step: Span,
 }
 
 struct ShardWrite {
@@ -60,6 +64,7 @@ impl ShardWrites {
         health: &Health,
         targets: Vec<Target>,
         descriptor: &ShardDescriptor,
+        step: &Span,
     ) -> Self {
         let mut puts = JoinSet::new();
         let shards = targets.into_iter().enumerate().map(|(index, target)| {
@@ -82,7 +87,7 @@ impl ShardWrites {
             };
             let (nodes, to) = (nodes.clone(), target.clone());
             let put = async move { (index, nodes.put(&to, &descriptor, payload).await) };
-            puts.spawn(put.in_current_span());
+            puts.spawn(request::carried(put));
             ShardWrite {
                 id,
                 target,
@@ -95,6 +100,7 @@ impl ShardWrites {
             shards,
             puts,
             health: health.clone(),
+            step: step.clone(),
         }
     }
 
@@ -134,7 +140,15 @@ impl ShardWrites {
     }
 
     /// Waits until the chunk's fate is known: the debts of a durable chunk, or why it is lost.
-    pub(super) async fn settle(mut self, profile: &Profile) -> Result<Vec<Debt>, DataError> {
+    pub(super) async fn settle(self, profile: &Profile) -> Result<Vec<Debt>, DataError> {
+        let step = self.step.clone();
+        let settled = self.await_fate(profile).instrument(step.clone());
+        let settled = settled.await.inspect_err(|error| fail(&step, error));
+        end(&step);
+        settled
+    }
+
+    async fn await_fate(mut self, profile: &Profile) -> Result<Vec<Debt>, DataError> {
         self.shards.iter_mut().for_each(|s| s.queue = None);
         let mut deadline = Instant::now() + ACK_TIMEOUT;
         let mut in_grace = false;
@@ -193,6 +207,7 @@ impl ShardWrites {
                 shard: s.id,
             })
             .collect();
+        note(&self.step, "riquet.shards_owed", debts.len() as i64);
         metrics::counter!("riquet_gateway_shards_owed_total").increment(debts.len() as u64);
         Ok(debts)
     }

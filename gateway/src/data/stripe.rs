@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use riquet_cluster::cell_hash::{HASH_LEN, hash_fragments};
 use riquet_cluster::id::{ChunkId, ShardId};
+use riquet_cluster::telemetry::traces::note;
 use riquet_erasure::{Cell, Codec};
+use tracing::Span;
 
 use super::error::WriteError;
 use super::write::Source;
@@ -112,8 +114,10 @@ pub(super) struct ChunkWork {
 }
 
 impl ChunkWork {
-    /// The chunk is done.
-    pub(super) fn record(self) {
+    /// The chunk is done, whose span is `step`.
+    pub(super) fn record(self, step: &Span) {
+        note(step, "riquet.encode_us", self.encode.as_micros() as i64);
+        note(step, "riquet.hash_us", self.hash.as_micros() as i64);
         metrics::histogram!("riquet_gateway_encode_seconds").record(self.encode);
         metrics::histogram!("riquet_gateway_hash_seconds").record(self.hash);
     }

@@ -8,8 +8,11 @@ use riquet_cluster::id::{BlobId, ChunkId, RequestId, ShardId};
 use riquet_cluster::layout::Layout;
 use riquet_cluster::node_client::Target;
 use riquet_cluster::profile::Profile;
+use riquet_cluster::step;
+use riquet_cluster::telemetry::traces::fail;
 use riquet_cluster::wire::shard::{Owner, ShardDescriptor};
 use riquet_metadata::record::{BlobRef, Debt, EpochRun, StorageClass};
+use tracing::{Instrument as _, Span};
 
 use super::durability::Verdict;
 use super::error::{DataError, WriteError};
@@ -60,6 +63,18 @@ impl DataPath {
         write: BlobWrite,
         source: &mut S,
     ) -> Result<Written, WriteError<S::Error>> {
+        let step = step!("write blob", riquet.bytes = write.length_bytes as i64);
+        let written = self.write_chunks(write, source).instrument(step.clone());
+        written.await.inspect_err(|error| {
+            fail(&step, error);
+        })
+    }
+
+    async fn write_chunks<S: Source>(
+        &self,
+        write: BlobWrite,
+        source: &mut S,
+    ) -> Result<Written, WriteError<S::Error>> {
         assert!(write.length_bytes > 0, "a blob has bytes");
         let layout = self.inner.layout.load_full();
         let profile = self
@@ -90,6 +105,11 @@ impl DataPath {
             }
             guard.chunks = seq + 1;
             let chunk = ChunkId { blob: id, seq };
+            let step = step!(
+                "write chunk",
+                riquet.chunk = i64::from(seq),
+                riquet.bytes = chunk_len as i64,
+            );
             let shards = self.inner.stream_chunk(
                 &layout,
                 &guard.profile,
@@ -97,8 +117,9 @@ impl DataPath {
                 chunk,
                 chunk_len,
                 &mut cutter,
+                &step,
             );
-            let shards = shards.await?;
+            let shards = shards.instrument(step.clone()).await?;
             if let Some(previous) = previous.replace(shards) {
                 debts.extend(previous.settle(&guard.profile).await?);
             }
@@ -156,6 +177,7 @@ impl Inner {
         chunk: ChunkId,
         chunk_len: u64,
         cutter: &mut Cutter<'_, S>,
+        step: &Span,
     ) -> Result<ShardWrites, WriteError<S::Error>> {
         let geometry = profile.geometry(chunk_len);
         let codec = self.codecs.of(profile);
@@ -173,7 +195,7 @@ impl Inner {
             blob_len: Some(write.length_bytes),
         };
         let targets = Target::of_chunk(layout, profile, chunk, write.request);
-        let mut shards = ShardWrites::open(&self.nodes, &self.health, targets, &descriptor);
+        let mut shards = ShardWrites::open(&self.nodes, &self.health, targets, &descriptor, step);
         let mut work = ChunkWork::default();
         for stripe in 0..geometry.stripes() {
             // Judged before each stripe, so that a hopeless upload is refused early.
@@ -186,7 +208,7 @@ impl Inner {
             let encoded = encode(&codec, chunk, stripe, cells, cell_len, &mut work);
             shards.send(encoded).await;
         }
-        work.record();
+        work.record(step);
         Ok(shards)
     }
 }

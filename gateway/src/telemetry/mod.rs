@@ -1,7 +1,9 @@
-//! What the gateway counts of its clients' requests. All its metrics are in [`table`].
+//! What the gateway counts of its clients' requests. All its metrics are in [`table`]; what traces tell is
+//! in [`traces`].
 
 mod table;
 mod tenants;
+pub(crate) mod traces;
 
 use std::time::Duration;
 

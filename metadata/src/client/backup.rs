@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 
 use super::Client;
-use super::call::AnswerStream;
+use super::caller::AnswerStream;
 use crate::command::{RestoreCommand, RestoreOutcome};
 use crate::error::Error;
 use crate::id::GroupId;

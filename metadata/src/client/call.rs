@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Request, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited};
-use riquet_cluster::telemetry::request;
-use riquet_cluster::transport::{BodyError, RequestBody, Transport, full_body};
-use riquet_cluster::wire::shard::REQUEST_ID;
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
+use riquet_cluster::step;
+use riquet_cluster::telemetry::traces::fail;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
+use super::caller::{AnswerStream, Caller, NoAnswer};
 use crate::clock;
 use crate::codec::Record;
 use crate::command::{
@@ -24,7 +23,6 @@ use crate::error::Error;
 use crate::id::GroupId;
 use crate::limits::{ANSWER_BYTES, ATTEMPT_MS, CLIENT_DEADLINE_MS, LAYOUT_POLL_MS, MESSAGE_BYTES};
 use crate::query::{Answer, KeyAnswer, KeyQuery, Query, RestoreState, SystemAnswer, SystemQuery};
-use crate::server::MetadataService;
 use crate::voters::{
     PROMOTE_PATH, PromoteAnswer, PromoteRequest, STATUS_PATH, VOTERS_PATH, VoterChange,
     VoterStatus, VotersAnswer, VotersRequest,
@@ -44,107 +42,6 @@ const PAUSE_MAX_MS: u64 = 320;
 /// How long a voter that gave no answer is asked last, ms.
 const SILENT_MS: u64 = 10_000;
 
-/// No answer came. Whether the request arrived is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoAnswer;
-
-/// What [`Caller::call`] returns: the answer's status and body.
-pub type CallFuture<'a> = BoxFuture<'a, Result<(StatusCode, Bytes), NoAnswer>>;
-
-/// The body of an answer as it arrives.
-pub type AnswerStream = UnsyncBoxBody<Bytes, BodyError>;
-
-/// What [`Caller::open`] returns: the answer's status, and its body to be read.
-pub type OpenFuture<'a> = BoxFuture<'a, Result<(StatusCode, AnswerStream), NoAnswer>>;
-
-/// How a voter is reached.
-pub trait Caller: Send + Sync {
-    /// Posts `body` to `path` of `endpoint`.
-    fn call<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> CallFuture<'a>;
-
-    /// As [`Self::call`], for answers to be read while they arrive. By default an answer is taken
-    /// whole.
-    fn open<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> OpenFuture<'a> {
-        Box::pin(async move {
-            let (status, answer) = self.call(endpoint, path, body).await?;
-            let body = Full::new(answer).map_err(|never| match never {});
-            Ok((status, body.boxed_unsync()))
-        })
-    }
-}
-
-/// Reaches voters over HTTP.
-pub struct HttpCaller {
-    transport: Transport,
-}
-
-impl HttpCaller {
-    /// Through this transport.
-    pub fn new(transport: Transport) -> Self {
-        Self { transport }
-    }
-}
-
-/// A request, which names the client's request that it is made for.
-fn post(endpoint: &str, path: &str, body: Bytes) -> Result<Request<RequestBody>, NoAnswer> {
-    let mut builder = Request::post(format!("http://{endpoint}{path}"));
-    if let Some(id) = request::current() {
-        builder = builder.header(REQUEST_ID, id.to_string());
-    }
-    builder.body(full_body(body)).map_err(|_| NoAnswer)
-}
-
-impl Caller for HttpCaller {
-    fn call<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> CallFuture<'a> {
-        Box::pin(async move {
-            let request = post(endpoint, path, body)?;
-            let response = self.transport.send(request).await.map_err(|_| NoAnswer)?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES)
-                .collect()
-                .await
-                .map_err(|_| NoAnswer)?;
-            Ok((head.status, body.to_bytes()))
-        })
-    }
-
-    fn open<'a>(&'a self, endpoint: &'a str, path: &'static str, body: Bytes) -> OpenFuture<'a> {
-        Box::pin(async move {
-            let request = post(endpoint, path, body)?;
-            let response = self.transport.send(request).await.map_err(|_| NoAnswer)?;
-            let (head, body) = response.into_parts();
-            Ok((head.status, body.map_err(BodyError::from).boxed_unsync()))
-        })
-    }
-}
-
-/// Reaches a service in this process, for tests and embedding.
-pub struct LocalCaller {
-    service: MetadataService,
-}
-
-impl LocalCaller {
-    /// Calls this service, whatever the endpoint.
-    pub fn new(service: MetadataService) -> Self {
-        Self { service }
-    }
-}
-
-impl Caller for LocalCaller {
-    fn call<'a>(&'a self, _: &'a str, path: &'static str, body: Bytes) -> CallFuture<'a> {
-        Box::pin(async move { Ok(self.service.respond(path, body).await) })
-    }
-
-    fn open<'a>(&'a self, _: &'a str, path: &'static str, body: Bytes) -> OpenFuture<'a> {
-        Box::pin(async move {
-            let request = Request::post(path).body(Full::new(body));
-            let response = self.service.handle(request.map_err(|_| NoAnswer)?).await;
-            let (head, body) = response.into_parts();
-            Ok((head.status, body.map_err(BodyError::from).boxed_unsync()))
-        })
-    }
-}
-
 /// Calls voters: of each group the one that led it last.
 pub(super) struct Calls {
     caller: Arc<dyn Caller>,
@@ -162,11 +59,17 @@ enum Failure {
     Unanswered,
 }
 
-/// Takes down how long a request and its retries took.
-fn note(kind: &'static str, began: Instant, answer: &Result<Bytes, Failure>) {
+/// Takes down how long a request and its retries took, and in its span how it failed.
+fn note(kind: &'static str, began: Instant, answer: &Result<Bytes, Failure>, step: &Span) {
     metrics::histogram!("riquet_metadata_client_seconds", "kind" => kind).record(began.elapsed());
-    if let Err(Failure::Unanswered) = answer {
-        metrics::counter!("riquet_metadata_client_unanswered_total", "kind" => kind).increment(1);
+    match answer {
+        Ok(_) => {}
+        Err(Failure::Refused(error)) => fail(step, error),
+        Err(Failure::Unanswered) => {
+            metrics::counter!("riquet_metadata_client_unanswered_total", "kind" => kind)
+                .increment(1);
+            fail(step, &"unanswered");
+        }
     }
 }
 
@@ -257,10 +160,11 @@ impl Calls {
             return Err(Error::TooLarge);
         }
         let began = Instant::now();
-        let answer = self
-            .retry(group, PROPOSE_PATH, body, Duration::from_millis(ATTEMPT_MS))
-            .await;
-        note("propose", began, &answer);
+        let step = step!("metadata propose", riquet.group = i64::from(group.0));
+        let attempt = Duration::from_millis(ATTEMPT_MS);
+        let answer = self.retry(group, PROPOSE_PATH, body, attempt);
+        let answer = answer.instrument(step.clone()).await;
+        note("propose", began, &answer, &step);
         match answer {
             Ok(bytes) => match Outcome::from_bytes(&bytes) {
                 // An earlier try may have been applied, or none: the group no longer knows.
@@ -296,11 +200,11 @@ impl Calls {
         let attempt_ms = ATTEMPT_MS + if waits { LAYOUT_POLL_MS } else { 0 };
         let body = Bytes::from(QueryRequest { group, query }.to_bytes());
         let began = Instant::now();
-        let answer = self
-            .retry(group, QUERY_PATH, body, Duration::from_millis(attempt_ms))
-            .await;
+        let step = step!("metadata query", riquet.group = i64::from(group.0));
+        let answer = self.retry(group, QUERY_PATH, body, Duration::from_millis(attempt_ms));
+        let answer = answer.instrument(step.clone()).await;
         if !waits {
-            note("query", began, &answer);
+            note("query", began, &answer, &step);
         }
         match answer {
             Ok(bytes) => Answer::from_bytes(&bytes)

@@ -163,7 +163,7 @@ pub(super) async fn acquaint(host: Weak<RaftHost>) {
 async fn ask(transport: &Transport, endpoint: &str) -> Option<VoterStatus> {
     let request = Request::post(format!("http://{endpoint}{STATUS_PATH}")).body(empty_body());
     let asked = async {
-        let response = transport.send(request.ok()?).await.ok()?;
+        let response = transport.send("meta/status", request.ok()?).await.ok()?;
         let body = Limited::new(response.into_body(), MESSAGE_BYTES).collect();
         VoterStatus::from_bytes(&body.await.ok()?.to_bytes()).ok()
     };

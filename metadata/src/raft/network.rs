@@ -86,7 +86,7 @@ impl Link {
         self.folders.address(request.headers_mut(), self.voter);
         let response = self
             .transport
-            .send(request)
+            .send("raft", request)
             .await
             .map_err(std::io::Error::other)?;
         let status = response.status();

@@ -10,6 +10,7 @@ mod slots;
 mod status;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod traffic;
 mod upkeep;
 
@@ -36,7 +37,6 @@ use riquet_metadata::MetadataService;
 use riquet_metadata::raft::{self, RaftService};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tracing::Instrument;
 
 use crate::config::Settings;
 use crate::error::Error;
@@ -183,17 +183,17 @@ async fn route(
         None => answer(node, request).await,
         Some(id) => {
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let trace = traced::began(&request, id);
+            let own = trace.clone();
             let answer = async {
                 let began = Instant::now();
                 let answer = answer(node, request).await;
                 let (status, duration_ms) = (answer.status().as_u16(), began.elapsed().as_millis());
                 let duration_ms = duration_ms as u64;
                 tracing::debug!(%method, path, status, duration_ms, "answered");
-                answer
+                traced::answered(own, answer)
             };
-            request::within(id, answer)
-                .instrument(request::span(id))
-                .await
+            request::within(id, trace, answer).await
         }
     };
     Ok(answer)

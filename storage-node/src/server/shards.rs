@@ -11,9 +11,11 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::Incoming;
 use riquet_cluster::id::{DiskId, ShardId};
+use riquet_cluster::step;
 use riquet_cluster::wire::shard::{
     BACKGROUND, BlobList, DESCRIPTOR, ErrorCode, MAX_BLOBS, ShardDescriptor,
 };
+use tracing::Instrument as _;
 
 use super::answer::{AnswerBody, Refusal, document, empty};
 use super::endpoint::{ShardAction, ShardCall};
@@ -37,7 +39,8 @@ pub(super) async fn serve(node: &Arc<Node>, call: ShardCall, request: Request<In
         ShardAction::Get(id) => get(node, store, id, request.headers()).await,
         ShardAction::Head(id) => head(node, store, id, request.headers()).await,
         ShardAction::Delete(id) => {
-            store.delete(id).await?;
+            let step = step!("disk delete", riquet.disk = %store.disk());
+            store.delete(id).instrument(step).await?;
             Ok(empty(StatusCode::NO_CONTENT))
         }
         ShardAction::List { after, max } => {
@@ -108,7 +111,9 @@ async fn put(node: &Node, store: &ShardStore, id: ShardId, request: Request<Inco
     {
         return Err(Refusal::malformed("content-length is not the payload's"));
     }
-    let mut writer = store.begin(descriptor).await?;
+    let disk = store.disk();
+    let step = step!("disk reserve", riquet.disk = %disk);
+    let mut writer = store.begin(descriptor).instrument(step).await?;
     // Each frame goes into the writer's buffer before the next is read, so a slow disk stops the
     // socket.
     while let Some(frame) = next_frame(&mut body).await? {
@@ -116,7 +121,8 @@ async fn put(node: &Node, store: &ShardStore, id: ShardId, request: Request<Inco
         metrics::counter!("riquet_node_received_bytes_total").increment(frame.len() as u64);
     }
     let written = Instant::now();
-    let stored = writer.finish().await?;
+    let step = step!("disk commit", riquet.disk = %disk);
+    let stored = writer.finish().instrument(step).await?;
     // Its slot may have left while it came.
     if let Some(layout) = node.layout.load()
         && !layout.holds(store.disk(), profile, pg, id.index)
@@ -163,7 +169,8 @@ async fn get(node: &Arc<Node>, store: &ShardStore, id: ShardId, headers: &Header
         node.load.stand_back().await;
     }
     let asked = Instant::now();
-    let reader = match store.read(id, range.clone()).await {
+    let step = step!("disk read", riquet.disk = %store.disk());
+    let reader = match store.read(id, range.clone()).instrument(step).await {
         Ok(reader) => reader,
         Err(Error::NotFound) => return relay::get(node, store.disk(), id, range, headers).await,
         Err(error) => {

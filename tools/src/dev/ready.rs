@@ -41,7 +41,7 @@ async fn ask_health(address: &str) -> Result<(), String> {
     let request = Request::get(format!("http://{address}{HEALTH_PATH}"))
         .body(empty_body())
         .expect("addresses in cluster.toml are host:port");
-    let answer = Transport::tcp().send(request).await;
+    let answer = Transport::tcp().send("health", request).await;
     answer.map(drop).map_err(|e| e.to_string())
 }
 

@@ -1,13 +1,12 @@
 //! The shard protocol's client. See [`crate::wire::shard`].
 
+mod payload;
+
 use std::ops::Range;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::{Frame, SizeHint};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
@@ -16,7 +15,7 @@ use crate::Error;
 use crate::id::{BlobId, ChunkId, ClusterId, DiskId, Epoch, RequestId, ShardId};
 use crate::layout::{Disk, Layout};
 use crate::profile::Profile;
-use crate::transport::{BodyError, RequestBody, Transport, empty_body, full_body};
+use crate::transport::{RequestBody, Transport, empty_body, full_body};
 use crate::wire::HEALTH_PATH;
 use crate::wire::health::NodeHealth;
 use crate::wire::shard::{
@@ -24,6 +23,8 @@ use crate::wire::shard::{
     REQUEST_ID, ShardDescriptor, ShardPage, SlotLoads,
 };
 use crate::wire::upkeep::{JobKind, RunNumber, UPKEEP_PATH, UpkeepReport};
+use payload::PayloadBody;
+pub use payload::PayloadReader;
 
 /// Bytes of an answer that is read as a whole, at most: pages and error texts are far smaller.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -115,17 +116,14 @@ impl NodeClient {
         descriptor: &ShardDescriptor,
         payload: mpsc::Receiver<Bytes>,
     ) -> Result<(), Error> {
-        let body = PayloadBody {
-            payload,
-            left: descriptor.payload_len,
-        };
+        let body = PayloadBody::new(payload, descriptor.payload_len);
         let request = self
             .request(Method::PUT, target, &shard_path(target.disk, descriptor.id))
             .header(DESCRIPTOR, descriptor.to_header())
             .header(header::CONTENT_LENGTH, descriptor.payload_len)
             .body(RequestBody::new(body))
             .expect("the parts of the request are valid");
-        let answer = self.transport.send(request).await?;
+        let answer = self.transport.send("put", request).await?;
         expect_success(target, answer).await.map(drop)
     }
 
@@ -145,7 +143,8 @@ impl NodeClient {
         let request = request
             .body(empty_body())
             .expect("the parts of the request are valid");
-        let answer = expect_success(target, self.transport.send(request).await?).await?;
+        let (answer, call) = self.transport.call("get", request).await?;
+        let answer = expect_success(target, answer).await?;
         let length = answer
             .headers()
             .get(header::CONTENT_LENGTH)
@@ -159,12 +158,8 @@ impl NodeClient {
         if answer.status() != wanted_status || range.is_some_and(|r| r.end - r.start != length) {
             return Err(Error::Protocol("another range than was asked for"));
         }
-        Ok(PayloadReader {
-            peer: target.address.clone(),
-            described: answer.headers().get(DESCRIPTOR).cloned(),
-            body: answer.into_body(),
-            left: length,
-        })
+        let peer = target.address.clone();
+        Ok(PayloadReader::new(peer, answer, length, call))
     }
 
     /// A shard's descriptor, if the disk holds it.
@@ -173,7 +168,7 @@ impl NodeClient {
             .request(Method::HEAD, target, &shard_path(target.disk, shard))
             .body(empty_body())
             .expect("the parts of the request are valid");
-        let answer = expect_success(target, self.transport.send(request).await?).await?;
+        let answer = expect_success(target, self.transport.send("head", request).await?).await?;
         answer
             .headers()
             .get(DESCRIPTOR)
@@ -187,7 +182,7 @@ impl NodeClient {
             .request(Method::DELETE, target, &shard_path(target.disk, shard))
             .body(empty_body())
             .expect("the parts of the request are valid");
-        expect_success(target, self.transport.send(request).await?)
+        expect_success(target, self.transport.send("delete", request).await?)
             .await
             .map(drop)
     }
@@ -199,7 +194,7 @@ impl NodeClient {
             .request(Method::POST, target, &path)
             .body(empty_body())
             .expect("the parts of the request are valid");
-        expect_success(target, self.transport.send(request).await?)
+        expect_success(target, self.transport.send("suspect", request).await?)
             .await
             .map(drop)
     }
@@ -223,7 +218,7 @@ impl NodeClient {
             )
             .body(full_body(body.into()))
             .expect("the parts of the request are valid");
-        expect_success(target, self.transport.send(request).await?)
+        expect_success(target, self.transport.send("remove-blobs", request).await?)
             .await
             .map(drop)
     }
@@ -237,7 +232,7 @@ impl NodeClient {
         let request = Request::get(format!("http://{address}{HEALTH_PATH}"))
             .body(empty_body())
             .map_err(|_| Error::Refused(format!("{address:?} is no address")))?;
-        let answer = expect_success(&target, self.transport.send(request).await?).await?;
+        let answer = expect_success(&target, self.transport.send("health", request).await?).await?;
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
             .collect()
             .await
@@ -248,7 +243,7 @@ impl NodeClient {
     /// How the background work of a node stands.
     pub async fn upkeep(&self, address: &str) -> Result<UpkeepReport, Error> {
         let request = Request::get(format!("http://{address}{UPKEEP_PATH}"));
-        self.ask(address, request).await
+        self.ask("upkeep", address, request).await
     }
 
     /// Has a run of a job on a disk begin now, of what is at least so old. Returns its number.
@@ -263,13 +258,14 @@ impl NodeClient {
         let request = Request::post(format!(
             "http://{address}/v1/disks/{disk}/jobs/{job}?older_than_s={age_s}"
         ));
-        let number: RunNumber = self.ask(address, request).await?;
+        let number: RunNumber = self.ask("begin-job", address, request).await?;
         Ok(number.run)
     }
 
     /// Sends a request that no layout has a part in, and reads the document that comes back.
     async fn ask<P: for<'b> minicbor::Decode<'b, ()>>(
         &self,
+        name: &'static str,
         address: &str,
         request: http::request::Builder,
     ) -> Result<P, Error> {
@@ -278,7 +274,7 @@ impl NodeClient {
             .header(CLUSTER, self.cluster.to_string())
             .body(empty_body())
             .expect("the parts of the request are valid");
-        let answer = expect_success(&target, self.transport.send(request).await?).await?;
+        let answer = expect_success(&target, self.transport.send(name, request).await?).await?;
         document(&target, answer).await
     }
 
@@ -290,13 +286,13 @@ impl NodeClient {
         max: usize,
     ) -> Result<ShardPage, Error> {
         let path = format!("/v1/disks/{}/shards", target.disk);
-        self.page(target, path, after, max).await
+        self.page("list", target, path, after, max).await
     }
 
     /// What a disk holds, slot by slot.
     pub async fn slot_loads(&self, target: &Target) -> Result<SlotLoads, Error> {
         let path = format!("/v1/disks/{}/slots", target.disk);
-        self.read(target, &path).await
+        self.read("slots", target, &path).await
     }
 
     /// Up to `max` shards of a disk after `after`, with what their records say of them.
@@ -307,11 +303,12 @@ impl NodeClient {
         max: usize,
     ) -> Result<DescriptorPage, Error> {
         let path = format!("/v1/disks/{}/descriptors", target.disk);
-        self.page(target, path, after, max).await
+        self.page("describe", target, path, after, max).await
     }
 
     async fn page<P: for<'b> minicbor::Decode<'b, ()>>(
         &self,
+        name: &'static str,
         target: &Target,
         mut path: String,
         after: Option<ShardId>,
@@ -321,12 +318,13 @@ impl NodeClient {
         if let Some(after) = after {
             path.push_str(&format!("&after={after}"));
         }
-        self.read(target, &path).await
+        self.read(name, target, &path).await
     }
 
     /// Reads a document about a disk.
     async fn read<P: for<'b> minicbor::Decode<'b, ()>>(
         &self,
+        name: &'static str,
         target: &Target,
         path: &str,
     ) -> Result<P, Error> {
@@ -334,7 +332,7 @@ impl NodeClient {
             .request(Method::GET, target, path)
             .body(empty_body())
             .expect("the parts of the request are valid");
-        let answer = expect_success(target, self.transport.send(request).await?).await?;
+        let answer = expect_success(target, self.transport.send(name, request).await?).await?;
         document(target, answer).await
     }
 
@@ -407,94 +405,4 @@ async fn expect_success(
         Err(_) => String::new(),
     };
     Err(code.into_error(epoch, text))
-}
-
-/// A request body of known length, fed through a bounded channel.
-struct PayloadBody {
-    payload: mpsc::Receiver<Bytes>,
-    left: u64,
-}
-
-impl http_body::Body for PayloadBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(match std::task::ready!(self.payload.poll_recv(cx)) {
-            Some(bytes) if bytes.len() as u64 <= self.left => {
-                self.left -= bytes.len() as u64;
-                Some(Ok(Frame::data(bytes)))
-            }
-            Some(_) => Some(Err("the payload is longer than announced".into())),
-            None => Some(Err("the writer gave up".into())),
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
-}
-
-/// A shard's payload as it arrives.
-pub struct PayloadReader {
-    peer: String,
-    described: Option<HeaderValue>,
-    body: Incoming,
-    left: u64,
-}
-
-impl PayloadReader {
-    /// What the shard is.
-    ///
-    /// # Errors
-    /// [`Error::Protocol`] when the node did not say.
-    pub fn descriptor(&self) -> Result<ShardDescriptor, Error> {
-        let text = self.described.as_ref().and_then(|text| text.to_str().ok());
-        text.and_then(ShardDescriptor::from_header)
-            .ok_or(Error::Protocol("a shard without descriptor"))
-    }
-
-    /// Bytes still to come.
-    pub fn remaining(&self) -> u64 {
-        self.left
-    }
-
-    /// The next piece, of whatever length arrived; `None` once all has come.
-    ///
-    /// # Errors
-    /// [`Error::BrokenOff`] when the stream breaks off.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        while self.left > 0 {
-            let broken = |why: &str| Error::BrokenOff {
-                peer: self.peer.clone(),
-                why: why.into(),
-            };
-            let frame = match self.body.frame().await {
-                Some(Ok(frame)) => frame,
-                Some(Err(e)) => return Err(broken(&e.to_string())),
-                None => return Err(broken("the payload broke off")),
-            };
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            if data.has_remaining() {
-                self.left = self
-                    .left
-                    .checked_sub(data.len() as u64)
-                    .ok_or(Error::Protocol("more payload than announced"))?;
-                return Ok(Some(data));
-            }
-        }
-        Ok(None)
-    }
 }
