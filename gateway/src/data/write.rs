@@ -12,7 +12,7 @@ use riquet_cluster::step;
 use riquet_cluster::telemetry::traces::fail;
 use riquet_cluster::wire::shard::{Owner, ShardDescriptor};
 use riquet_metadata::record::{BlobRef, Debt, EpochRun, StorageClass};
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
 use super::durability::Verdict;
 use super::error::{DataError, WriteError};
@@ -105,11 +105,6 @@ impl DataPath {
             }
             guard.chunks = seq + 1;
             let chunk = ChunkId { blob: id, seq };
-            let step = step!(
-                "write chunk",
-                riquet.chunk = i64::from(seq),
-                riquet.bytes = chunk_len as i64,
-            );
             let shards = self.inner.stream_chunk(
                 &layout,
                 &guard.profile,
@@ -117,9 +112,8 @@ impl DataPath {
                 chunk,
                 chunk_len,
                 &mut cutter,
-                &step,
             );
-            let shards = shards.instrument(step.clone()).await?;
+            let shards = shards.await?;
             if let Some(previous) = previous.replace(shards) {
                 debts.extend(previous.settle(&guard.profile).await?);
             }
@@ -177,7 +171,6 @@ impl Inner {
         chunk: ChunkId,
         chunk_len: u64,
         cutter: &mut Cutter<'_, S>,
-        step: &Span,
     ) -> Result<ShardWrites, WriteError<S::Error>> {
         let geometry = profile.geometry(chunk_len);
         let codec = self.codecs.of(profile);
@@ -195,21 +188,31 @@ impl Inner {
             blob_len: Some(write.length_bytes),
         };
         let targets = Target::of_chunk(layout, profile, chunk, write.request);
-        let mut shards = ShardWrites::open(&self.nodes, &self.health, targets, &descriptor, step);
-        let mut work = ChunkWork::default();
-        for stripe in 0..geometry.stripes() {
-            // Judged before each stripe, so that a hopeless upload is refused early.
-            if shards.verdict(profile) == Verdict::Lost {
-                return Err(DataError::TooFewNodes { chunk }.into());
+        let step = step!(
+            "write chunk",
+            riquet.chunk = i64::from(chunk.seq),
+            riquet.bytes = chunk_len as i64,
+        );
+        let stream = async {
+            let mut shards =
+                ShardWrites::open(&self.nodes, &self.health, targets, &descriptor, &step);
+            let mut work = ChunkWork::default();
+            for stripe in 0..geometry.stripes() {
+                // Judged before each stripe, so that a hopeless upload is refused early.
+                if shards.verdict(profile) == Verdict::Lost {
+                    return Err(DataError::TooFewNodes { chunk }.into());
+                }
+                let (cell_len, range) = (geometry.cell_len(stripe), geometry.stripe_range(stripe));
+                let len = (range.end - range.start) as usize;
+                let cells = cutter.stripe(profile.k(), cell_len, len).await?;
+                let encoded = encode(&codec, chunk, stripe, cells, cell_len, &mut work);
+                shards.send(encoded).await;
             }
-            let (cell_len, range) = (geometry.cell_len(stripe), geometry.stripe_range(stripe));
-            let len = (range.end - range.start) as usize;
-            let cells = cutter.stripe(profile.k(), cell_len, len).await?;
-            let encoded = encode(&codec, chunk, stripe, cells, cell_len, &mut work);
-            shards.send(encoded).await;
-        }
-        work.record(step);
-        Ok(shards)
+            work.record(&step);
+            Ok(shards)
+        };
+        let streamed = stream.instrument(step.clone()).await;
+        streamed.inspect_err(|error| fail(&step, error))
     }
 }
 

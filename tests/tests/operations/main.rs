@@ -1,5 +1,8 @@
-//! What operators see of a cluster: its metrics, whether its processes are ready, and where a request is
-//! found in their logs.
+//! What operators see of a cluster: its metrics, whether its processes are ready, where a request is found
+//! in their logs, and what it spent its time on.
+
+mod collector;
+mod traces;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +24,7 @@ const TIMEOUT_S: u64 = 30;
 fn main() -> ExitCode {
     suite::run(|shared| {
         let curl = Need::Program("curl");
-        vec![
+        let mut trials = vec![
             shared.trial(
                 "metrics::all_are_there_and_documented",
                 &[curl],
@@ -57,7 +60,9 @@ fn main() -> ExitCode {
                 "alerts::each_is_tested_and_explained",
                 each_is_tested_and_explained,
             ),
-        ]
+        ];
+        trials.extend(traces::trials());
+        trials
     })
 }
 
