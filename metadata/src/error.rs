@@ -6,7 +6,7 @@ use crate::id::{BlobId, ClusterId, Epoch};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No voter answered in time. Nothing was changed; try again later.
-    #[error("no metadata voter answers")]
+    #[error("no voters on metadata answer, or too few to decide")]
     Unavailable,
     /// No voter answered in time, and an earlier try may have been applied. Look before trying
     /// again.

@@ -150,7 +150,11 @@ impl AdminError {
 
 impl From<Error> for AdminError {
     fn from(error: Error) -> Self {
-        Self::NotAllowed(error.into_s3())
+        match error {
+            // Who asks can't be looked up, which says nothing of what they may.
+            Error::Metadata(error) => Self::Metadata(error),
+            error => Self::NotAllowed(error.into_s3()),
+        }
     }
 }
 

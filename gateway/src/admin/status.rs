@@ -45,7 +45,7 @@ pub(super) async fn status(gateway: &Gateway) -> Result<ClusterStatus, AdminErro
         nodes,
         disks,
     };
-    status.health = health::judge(&status);
+    status.health = health::judge(layout, &status);
     Ok(status)
 }
 

@@ -91,7 +91,11 @@ pub(crate) async fn run(args: FailoverArgs) -> Result<(), Error> {
         };
         println!("{}", output::json(&report));
     } else {
-        println!("{site} serves alone. When the other site is back:");
+        let numbers = match has_arbiter(&statuses) {
+            true => ", and those who voted have new numbers",
+            false => "",
+        };
+        println!("{site} serves alone. When the other site is back{numbers}:");
         println!("  riquet voter add {}", leaving.join(" "));
     }
     Ok(())
@@ -158,6 +162,12 @@ fn known_voters(statuses: &[VoterStatus], site: &str) -> (Vec<String>, Vec<Strin
     (addresses(staying), addresses(leaving))
 }
 
+/// Whether an arbiter may have voted in the place of a site.
+fn has_arbiter(statuses: &[VoterStatus]) -> bool {
+    let mut views = statuses.iter().flat_map(|status| &status.groups);
+    views.any(|view| view.voters.iter().any(|voter| voter.site.is_none()))
+}
+
 /// What the person is about to do.
 fn implications(
     site: &str,
@@ -185,11 +195,7 @@ fn implications(
         )
         .collect();
     let table = output::table(&["voter", "now", "then"], &rows, 3);
-    let has_arbiter = statuses
-        .iter()
-        .flat_map(|status| &status.groups)
-        .any(|view| view.voters.iter().any(|voter| voter.site.is_none()));
-    let loss = match has_arbiter {
+    let loss = match has_arbiter(statuses) {
         true => {
             "Writes acknowledged while this site was out of service may be lost, as an arbiter voted \
              in its place. The voters that leave must come back under new numbers."

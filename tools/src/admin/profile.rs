@@ -5,11 +5,11 @@
 //! default = "lab"
 //!
 //! [clusters.lab]
-//! admin_url = "http://gw1.example:9100,http://gw2.example:9100"
+//! admin_url = "https://gw1.example.org:9001,https://gw2.example.org:9001"
 //! access_key_id = "AKIA..."
 //! secret_command = "pass show riquet/lab"   # or secret_access_key = "..."
 //! region = "us-east-1"
-//! metadata = "n1.example:7000,n2.example:7000"
+//! metadata = "n1.example.org:7500,n2.example.org:7500"
 //! authority = "/etc/riquet/operators-ca.pem"   # for URLs with https
 //! certificate = "/home/me/me.pem"             # where gateways ask for one
 //! key = "/home/me/me-key.pem"

@@ -1,7 +1,10 @@
 //! Whether something needs a person, in words.
 
-use riquet_cluster::admin::{ClusterStatus, Health, HealthState};
-use riquet_cluster::layout::NodeState;
+use std::collections::HashMap;
+
+use riquet_cluster::admin::{ClusterStatus, DiskView, Health, HealthState, NodeView};
+use riquet_cluster::id::DiskId;
+use riquet_cluster::layout::{Disk, DiskIndex, Layout, NodeState};
 use riquet_cluster::wire::health::ONLINE;
 
 /// A disk with less room than this part of it is nearly full.
@@ -16,7 +19,7 @@ pub(super) fn unknown() -> Health {
 }
 
 /// Judges what was found.
-pub(super) fn judge(status: &ClusterStatus) -> Health {
+pub(super) fn judge(layout: &Layout, status: &ClusterStatus) -> Health {
     let mut found: Vec<(HealthState, String)> = Vec::new();
     let mut note = |state, reason: String| found.push((state, reason));
     for group in status.groups.iter().filter(|group| group.leader.is_none()) {
@@ -27,6 +30,33 @@ pub(super) fn judge(status: &ClusterStatus) -> Health {
         note(
             HealthState::Critical,
             format!("{what} (group {})", group.group),
+        );
+    }
+    let lacking = status.groups.iter().filter(|it| it.voters_up < it.voters);
+    if let Some(group) = lacking.min_by_key(|group| group.voters_up) {
+        let (up, all) = (group.voters_up, group.voters);
+        note(
+            HealthState::Degraded,
+            format!("{up} of {all} voters on metadata answer: see riquet voter list"),
+        );
+    }
+    let [unread, last, unwritten] = short_groups(layout, &status.disks);
+    if unread > 0 {
+        note(
+            HealthState::Critical,
+            format!("{unread} placement groups have too few disks left to be read"),
+        );
+    }
+    if last > 0 {
+        note(
+            HealthState::Critical,
+            format!("{last} placement groups can be read, and not when they lose another disk"),
+        );
+    }
+    if unwritten > 0 {
+        note(
+            HealthState::Critical,
+            format!("{unwritten} placement groups have too few disks left to be written to"),
         );
     }
     for site in &status.sites {
@@ -62,8 +92,14 @@ pub(super) fn judge(status: &ClusterStatus) -> Health {
         }
     }
     for disk in &status.disks {
+        let is_up = |node: &NodeView| node.name == disk.node && node.is_up;
         match disk.health.as_str() {
-            ONLINE | "silent" => {}
+            ONLINE => {}
+            "silent" if !status.nodes.iter().any(is_up) => {}
+            "silent" => note(
+                HealthState::Degraded,
+                format!("disk {} is not in the settings of {}", disk.id, disk.node),
+            ),
             state => note(
                 HealthState::Degraded,
                 format!("disk {} of {} is {state}", disk.id, disk.node),
@@ -106,6 +142,12 @@ pub(super) fn judge(status: &ClusterStatus) -> Health {
         );
     }
     for node in &status.nodes {
+        if node.is_up && node.state == NodeState::Maintenance {
+            note(
+                HealthState::Degraded,
+                format!("node {} answers, and is in maintenance", node.name),
+            );
+        }
         if node.is_up && node.epoch.is_some_and(|epoch| epoch.0 + 1 < status.epoch.0) {
             note(
                 HealthState::Degraded,
@@ -132,4 +174,34 @@ pub(super) fn judge(status: &ClusterStatus) -> Health {
         reasons.push("everything answers, and every shard is where it belongs".to_owned());
     }
     Health { state, reasons }
+}
+
+/// Placement groups of new objects of which fewer disks are left than reading needs, as many as that, and of
+/// which no site takes writes: each needs one to spare for that.
+fn short_groups(layout: &Layout, disks: &[DiskView]) -> [usize; 3] {
+    let healths = disks.iter().map(|view| (view.id, view.health.as_str()));
+    let healths: HashMap<DiskId, &str> = healths.collect();
+    let those = |wanted: &[&str]| -> Vec<bool> {
+        let is_one = |disk: &Disk| {
+            let health = healths.get(&disk.id);
+            layout.node_of(disk).state == NodeState::Serving
+                && health.is_some_and(|health| wanted.contains(health))
+        };
+        layout.disks.iter().map(is_one).collect()
+    };
+    let (readable, writable) = (those(&[ONLINE, "full", "failed"]), those(&[ONLINE]));
+    let profile = layout.standard_profile();
+    let mut short = [0; 3];
+    for row in layout.table(profile).slots.chunks_exact(profile.total()) {
+        let count = |slots: &[DiskIndex], of: &[bool]| {
+            slots.iter().filter(|at| of[usize::from(**at)]).count()
+        };
+        let left = count(row, &readable);
+        let takes = (0..profile.sites.len())
+            .any(|position| count(&row[profile.shards_at(position)], &writable) > profile.k());
+        short[0] += usize::from(left < profile.k());
+        short[1] += usize::from(left == profile.k());
+        short[2] += usize::from(!takes);
+    }
+    short
 }
