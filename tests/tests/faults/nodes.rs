@@ -1,9 +1,11 @@
 //! The loss of single storage nodes.
 
 use libtest_mimic::{Failed, Trial};
+use riquet_tests::client::wait_until;
 use riquet_tests::cluster::{Cluster, Site};
 use riquet_tests::data::{self, MIB};
 use riquet_tests::s3::S3;
+use serde_json::Value;
 
 use crate::objects::{Objects, etag};
 use crate::trial;
@@ -20,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             two_lost_and_the_other_site,
         ),
         trial("nodes::one_frozen_at_each_site", one_frozen_at_each_site),
+        trial("nodes::status_says_what_is_left", status_says_what_is_left),
     ]
 }
 
@@ -110,4 +113,34 @@ fn one_frozen_at_each_site(cluster: &Cluster) -> Result<(), Failed> {
         objects.verify(&cluster.s3(site))?;
     }
     Ok(())
+}
+
+/// What operators are told is what clients can do, and what the next loss would mean.
+fn status_says_what_is_left(cluster: &Cluster) -> Result<(), Failed> {
+    let told = |state: &str, reason: &str| {
+        wait_until(reason, || {
+            // While voters elect, it may be refused.
+            let Ok(text) = cluster.operate(&["status", "--json"]) else {
+                return Ok(false);
+            };
+            let status: Value = serde_json::from_str(&text)?;
+            let health = &status["health"];
+            Ok(health["state"] == state && health["reasons"].to_string().contains(reason))
+        })
+    };
+    told("healthy", "everything answers")?;
+    cluster.kill(&["arbiter"])?;
+    told("degraded", "4 of 5 voters")?;
+    cluster.start_again(&["arbiter"])?;
+    cluster.operate(&["node", "maintenance", "montpellier-6"])?;
+    told("degraded", "montpellier-6 answers, and is in maintenance")?;
+    cluster.operate(&["node", "maintenance", "montpellier-6", "--end"])?;
+    told("healthy", "everything answers")?;
+    cluster.kill_site(Site::Toulouse)?;
+    told("degraded", "site toulouse is lost")?;
+    // Not its voters: with the arbiter they are the majority that is left.
+    cluster.kill(&["montpellier-3", "montpellier-5"])?;
+    told("critical", "not when they lose another disk")?;
+    cluster.kill(&["montpellier-4"])?;
+    told("critical", "too few disks left to be read")
 }
