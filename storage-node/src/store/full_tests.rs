@@ -67,6 +67,28 @@ async fn a_full_disk_takes_deletes_and_compactions_and_then_puts_again() {
     }
 }
 
+/// As when slots moved to disks that came: little of every segment.
+#[tokio::test]
+async fn a_full_disk_gets_room_of_what_little_left_each_segment() {
+    let (_disk, store, _index) = open(10);
+    let next = fill_up(&store, 0).await;
+    let is_dead = |blob: &u64| blob.is_multiple_of(5);
+    for blob in (0..next).filter(is_dead) {
+        assert!(store.delete(shard_id(blob.into(), 0)).await.unwrap());
+    }
+    assert_eq!(store.health(), DiskHealth::Full);
+    let compact = || store.compact_once(|_| std::future::ready(()));
+    while store.health() == DiskHealth::Full {
+        compact().await.unwrap().expect("something is worth it");
+    }
+    // What is left of it is not copied for so little.
+    assert_eq!(compact().await.unwrap(), None);
+    assert!(fill_up(&store, next).await > next);
+    for blob in (0..next).filter(|blob| !is_dead(blob)) {
+        assert!(read(&store, blob.into(), None).await == payload(blob, 100_000));
+    }
+}
+
 #[tokio::test]
 async fn puts_and_deletes_leave_the_last_segments_to_those_who_free_more() {
     let (disk, store, _index) = open(4);

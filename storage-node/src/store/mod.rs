@@ -428,7 +428,11 @@ impl ShardStore {
     where
         F: Future<Output = ()> + Send,
     {
-        compact::once(self.scope(), victim::WORTH_PERCENT, pace).await
+        let worth_percent = match self.health() {
+            DiskHealth::Full => victim::WORTH_PERCENT_WHEN_FULL,
+            DiskHealth::Online | DiskHealth::Failed => victim::WORTH_PERCENT,
+        };
+        compact::once(self.scope(), worth_percent, pace).await
     }
 
     fn scope(&self) -> Scope {

@@ -17,6 +17,9 @@ use crate::error::{Error, IoContext};
 /// two bytes come back for every three that are copied.
 pub(super) const WORTH_PERCENT: u64 = 60;
 
+/// The same on a full disk: there room is worth more than the copying, down to a byte for every twenty.
+pub(super) const WORTH_PERCENT_WHEN_FULL: u64 = 95;
+
 /// Records that wait for one answer of the commit thread: enough to share its syncs, few enough
 /// that what was found live mostly still is when its turn comes.
 const BATCH: usize = 64;
