@@ -34,6 +34,9 @@ use crate::store::{
 use crate::telemetry::METRICS;
 use crate::upkeep::Upkeep;
 
+/// Exit code of a node whose settings no second try would change. Its unit knows it.
+const SETTINGS_REFUSED: u8 = 2;
+
 /// Threads for blocking work that no disk's shards need: metadata, above all.
 const OTHER_THREADS: usize = 32;
 
@@ -52,14 +55,22 @@ pub fn main() -> ExitCode {
     // Of peers that are away openraft warns several times a second; metrics and alerts tell of them.
     let traces = riquet_cluster::telemetry::start("info,openraft=error", service.as_ref());
     failpoint::arm();
-    let done = settings.and_then(|settings| {
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::error!(%error, "settings refused");
+            return ExitCode::from(SETTINGS_REFUSED);
+        }
+    };
+    let serve = || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .max_blocking_threads(OTHER_THREADS + settings.disks.len() * THREADS_PER_DISK)
             .build()
             .doing("start the runtime")?;
         runtime.block_on(run(settings))
-    });
+    };
+    let done = serve();
     traces.stop();
     match done {
         Ok(()) => ExitCode::SUCCESS,
