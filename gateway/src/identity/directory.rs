@@ -99,6 +99,10 @@ impl Directory {
     async fn of_lasting_key(&self, id: &str) -> Result<SignedIn, Error> {
         let unknown = || S3Error::new(ErrorCode::InvalidAccessKeyId).field("AWSAccessKeyId", id);
         let found = self.metadata.key_holder(id).await?;
+        if found.is_none() {
+            // A cluster that lost its metadata knows no key, which says nothing of this one.
+            self.metadata.cluster().await?;
+        }
         let holder = found
             .filter(|holder| holder.key.is_usable(now_ms()))
             .ok_or_else(unknown)?;
